@@ -1,0 +1,30 @@
+-- The published views: what detectors and analysts read. Made anew at every start; docs/reference/views.md describes them.
+
+-- Every record that is not a copy of another.
+CREATE OR REPLACE VIEW events AS
+SELECT * FROM records WHERE copy_of IS NULL;
+
+-- What no body pattern knew: the drift of the vendor's words, and everybody else's lines.
+CREATE OR REPLACE VIEW unknown AS
+SELECT * FROM records WHERE status <> 'parsed';
+
+-- Records of the HSM's own audit log.
+CREATE OR REPLACE VIEW audit_records AS
+SELECT * FROM events WHERE family = 'hsm_audit' AND audit_sequence IS NOT NULL;
+
+-- Commands typed into the Luna shell.
+CREATE OR REPLACE VIEW lunash_commands AS
+SELECT * FROM events WHERE family = 'lunash' AND command IS NOT NULL;
+
+-- Attempts to log in: HSM roles (role <> '') and appliance accounts (account).
+CREATE OR REPLACE VIEW logins AS
+SELECT * FROM events WHERE operation = 'login';
+
+-- The newest approval of each setting.
+CREATE OR REPLACE VIEW approved AS
+SELECT device, setting, partition,
+       arg_max(value, approved_at) AS value,
+       max(approved_at) AS approved_at,
+       arg_max(approved_by, approved_at) AS approved_by
+FROM baseline
+GROUP BY device, setting, partition;
