@@ -1,0 +1,5 @@
+"""python -m hsmtrail"""
+
+from hsmtrail.cli import main
+
+main()

@@ -1,0 +1,41 @@
+"""The command line: one function per command, in hsmtrail/commands/."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hsmtrail.commands import ask, decide, read, run, watch
+from hsmtrail.config import ConfigurationError
+from hsmtrail.failures import Failure
+
+app = typer.Typer(
+    name="hsmtrail",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The security log of Thales Luna HSMs: kept as evidence, read into columns, watched and reviewed.",
+)
+for group in (run, ask, read, watch, decide):
+    group.add_to(app)
+
+
+def main() -> None:
+    """Run one command; a user's mistake is a sentence and an exit status, never a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _end(str(error), 2)
+    except Failure as failure:
+        _end(str(failure), failure.status)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nothing is left to say
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+
+
+def _end(sentence: str, status: int) -> None:
+    sys.stderr.write(f"hsmtrail: {sentence}\n")
+    sys.exit(status)

@@ -1,0 +1,156 @@
+"""query, status, report."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json, print_table
+from hsmtrail.failures import Failure
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hsmtrail.config import Configuration
+
+
+class QueryForm(enum.StrEnum):
+    """How a query's result is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (query, status, report):
+        app.command()(command)
+
+
+def query(
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One statement that reads; `-` takes it from standard input.")
+    ],
+    form: Annotated[QueryForm, typer.Option("--format", help="How the result is written.")] = QueryForm.TABLE,
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.001, max=3600, help="Stop after so long.")] = 30.0,
+    config: ConfigOption = None,
+) -> None:
+    """Ask the store in SQL, while lines pour in."""
+    from hsmtrail import formats
+
+    text = sys.stdin.read() if sql == "-" else sql
+    wanted = "arrow" if form is QueryForm.TABLE else form.value
+    limit = rows or formats.row_limit(form.value)
+    body, truncated = _query(configuration(config), text, wanted, limit, seconds)
+    if form is QueryForm.TABLE:
+        _print_arrow(body)
+    else:
+        sys.stdout.buffer.write(body)
+    if truncated:
+        typer.echo(f"hsmtrail: the result was cut at {limit} rows; --rows takes more", err=True)
+
+
+def _query(settings: Configuration, sql: str, form: str, rows: int, seconds: float) -> tuple[bytes, bool]:
+    from hsmtrail.client import local_desk, running_service
+
+    service = running_service(settings)
+    if service is not None:
+        asked = {"sql": sql, "format": form, "rows": rows, "seconds": seconds}
+        answer = service.post("/api/query", asked)
+        return answer.body, answer.truncated
+    with local_desk(settings) as desk:
+        return _query_here(desk, sql, form, rows, seconds)
+
+
+def _query_here(desk: Any, sql: str, form: str, rows: int, seconds: float) -> tuple[bytes, bool]:  # noqa: ANN401
+    from hsmtrail.failures import Misuse
+    from hsmtrail.formats import WRITERS
+    from store.query import QueryFailed, Refused, Stopped, run_query
+
+    try:
+        result = run_query(desk.db, sql, None, seconds=seconds, rows=rows, asked_by=desk.user)
+    except Refused as error:
+        raise Misuse(str(error)) from None
+    except (Stopped, QueryFailed) as error:
+        raise Failure(str(error)) from None
+    return WRITERS[form](result.table), result.truncated
+
+
+def _print_arrow(body: bytes) -> None:
+    import pyarrow as pa
+    from rich.console import Console
+
+    from hsmtrail.formats import as_table
+
+    table: pa.Table = pa.ipc.open_stream(body).read_all()
+    Console().print(as_table(table))
+
+
+def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
+    """Show listeners, rates, losses, lag, the last runs and deliveries."""
+    from hsmtrail.client import ask
+    from hsmtrail.errands.status import ShowStatus
+
+    answer = ask(configuration(config), ShowStatus())
+    if form is Form.JSON:
+        print_json(answer)
+        return
+    receiver, service = answer["receiver"], answer["service"]
+    typer.echo(f"hsmtrail {answer['version']}")
+    typer.echo(f"receiver  {_running(receiver)}, spool {receiver.get('spool_bytes', 0):,} bytes")
+    print_table("", receiver["listeners"], LISTENER_COLUMNS, "no listener")
+    typer.echo(
+        f"service   {_running(service)}, lag {service['lag_seconds']:.1f} s, {service['records']:,} records, "
+        f"{service['copies']:,} copies, {service['unknown']:,} unread"
+    )
+    print_table("last runs", service["runs"], ("detector", "state", "finished_at", "error"), "no detector ran yet")
+    deliveries = service["deliveries"]
+    typer.echo(
+        "alerts    " + ", ".join(f"{number} {state}" for state, number in deliveries.items() if state != "last_error")
+    )
+    if deliveries.get("last_error"):
+        from hsmtrail.log import shown
+
+        typer.echo(f"          last trouble: {shown(deliveries['last_error'])}")
+
+
+LISTENER_COLUMNS = (
+    "name",
+    "protocol",
+    "address",
+    "received",
+    "kernel_dropped",
+    "refused",
+    "cut",
+    "spooled",
+    "connections",
+)
+
+
+def _running(process: dict[str, Any]) -> str:
+    return f"runs (pid {process['pid']})" if process["running"] else "does not run"
+
+
+def report(
+    week: Annotated[str | None, typer.Option(help="An ISO week, such as 2026-W47.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="First day, or moment, in UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Day, or moment, after the last.")] = None,
+    form: FormOption = Form.TABLE,
+    config: ConfigOption = None,
+) -> None:
+    """Make the review pack of a period; without one, of the last complete week."""
+    from hsmtrail.client import ask
+    from hsmtrail.errands.report import MakeReport
+
+    answer = ask(configuration(config), MakeReport(week=week, begin=begin, end=end))
+    if form is Form.JSON:
+        print_json(answer)
+        return
+    typer.echo(f"{answer['period']}: {answer['verdict']}")
+    typer.echo(answer["html"])

@@ -1,0 +1,78 @@
+"""init, check, serve, receive, work, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hsmtrail.commands.options import ConfigOption, configuration, find_configuration
+from hsmtrail.failures import Misuse
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (init, check, serve, receive, work, demo):
+        app.command()(command)
+
+
+def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path()) -> None:
+    """Write a commented hsmtrail.toml."""
+    from hsmtrail.template import write_configuration
+
+    path = write_configuration(directory)
+    typer.echo(f"Wrote {path}. Name your HSMs in it, then run: hsmtrail check --config {path}")
+
+
+def check(config: ConfigOption = None) -> None:
+    """Check configuration, patterns, detectors, ports and folders: all mistakes at once."""
+    from hsmtrail.check import examine
+
+    report = examine(find_configuration(config))
+    for line in report.notes:
+        typer.echo(line)
+    for mistake in report.mistakes:
+        typer.echo(mistake, err=True)
+    if report.mistakes:
+        count = f"{len(report.mistakes)} mistake" + ("" if len(report.mistakes) == 1 else "s")
+        raise Misuse(f"{count} found; nothing was started")
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the receiver and the service, and start either again when it ends."""
+    from hsmtrail import log, supervise
+
+    path = find_configuration(config)
+    configuration(config)
+    log.configure()
+    raise typer.Exit(supervise.serve(path))
+
+
+def receive(config: ConfigOption = None) -> None:
+    """Run the receiver alone: sockets to spool."""
+    from hsmtrail import log, receiver
+    from hsmtrail.wiring_receiver import receiver_settings
+
+    settings = receiver_settings(configuration(config))
+    log.configure()
+    raise typer.Exit(receiver.run(settings))
+
+
+def work(config: ConfigOption = None) -> None:
+    """Run the service alone: spool to store, detectors, alerts, packs, HTTP."""
+    from hsmtrail import log, service
+
+    settings = configuration(config)
+    log.configure()
+    raise typer.Exit(service.run(settings))
+
+
+def demo(
+    directory: Annotated[Path | None, typer.Option("--dir", help="Where it works; a new folder by itself.")] = None,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave configuration and data there.")] = False,
+) -> None:
+    """Run the whole line on the sample logs over real loopback sockets."""
+    from hsmtrail.demo import run
+
+    raise typer.Exit(run(directory, keep=keep))

@@ -1,0 +1,81 @@
+"""What an errand may use: the open store, the detectors, the settings, a clock, and who asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from analytics.duty import Duty
+from hsmtrail import wiring
+from hsmtrail.failures import Failure
+from store.database import Database, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hsmtrail.config import Configuration
+    from reports.pack import PackSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Desk:
+    """Handed to every errand; `user` is written beside what it changes."""
+
+    configuration: Configuration
+    db: Database
+    duty: Duty
+    now: Callable[[], datetime]
+    wake: Callable[[], None]
+    lag_seconds: Callable[[], float]
+    service_pid: int | None
+    user: str
+
+    def on_behalf_of(self, user: str) -> Desk:
+        return dataclasses.replace(self, user=user)
+
+    def pack_settings(self) -> PackSettings:
+        return wiring.pack_settings(self.configuration, list(self.duty.detectors))
+
+
+def utc_now() -> datetime:
+    """The one clock of the service: naive UTC, as everywhere between parts."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def open_store(configuration: Configuration, wait_seconds: float = 0.0) -> Database:
+    """The store, with the configured devices in it; Failure in one sentence when it cannot be had."""
+    folder = configuration.below()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        db = Database.open(
+            configuration.store_path,
+            wait_seconds=wait_seconds,
+            memory_limit=configuration.store.memory_limit,
+            threads=configuration.store.threads,
+        )
+    except StoreError as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{folder}: cannot be used: {error.strerror}. Give this user the right to write there.") from None
+    wiring.write_devices(db, configuration)
+    return db
+
+
+def open_desk(configuration: Configuration) -> Desk:
+    """For a command that found no running service."""
+    from ingest.loader import lag_seconds
+
+    db = open_store(configuration)
+    duty = wiring.duty(db, configuration, utc_now)
+    return Desk(
+        configuration=configuration,
+        db=db,
+        duty=duty,
+        now=utc_now,
+        wake=lambda: None,
+        lag_seconds=lambda: lag_seconds(db, configuration.below(), utc_now()),
+        service_pid=None,
+        user=getpass.getuser(),
+    )

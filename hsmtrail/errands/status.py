@@ -1,0 +1,98 @@
+"""How it goes: listeners, losses, lag, runs, deliveries."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import hsmtrail
+from hsmtrail.errands import Errand
+from hsmtrail.formats import instant
+from hsmtrail.log import shown
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from hsmtrail.config import Configuration
+    from hsmtrail.desk import Desk
+
+
+class ShowStatus(Errand):
+    """The state of the receiver and of the service."""
+
+    def answer(self, desk: Desk) -> dict[str, Any]:
+        with desk.db.reader() as cursor:
+            service = {
+                "pid": desk.service_pid,
+                "running": desk.service_pid is not None,
+                **_counts(cursor),
+                "lag_seconds": round(desk.lag_seconds(), 3),
+                "runs": _runs(cursor),
+                "deliveries": _deliveries(cursor),
+            }
+        return {
+            "version": hsmtrail.__version__,
+            "receiver": receiver_status(desk.configuration),
+            "service": service,
+            "web": {"address": _web_address(desk.configuration)},
+        }
+
+
+def receiver_status(configuration: Configuration) -> dict[str, Any]:
+    """What the receiver last wrote about itself (at most a second old while it runs)."""
+    try:
+        text = configuration.below("spool", configuration.spool.name, "status.json").read_text(encoding="utf-8")
+        status: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError):
+        return {"pid": None, "running": False, "spool_bytes": 0, "last_batch": 0, "listeners": []}
+    return {**status, "running": _lives(status.get("pid"))}
+
+
+def _lives(pid: object) -> bool:
+    try:
+        os.kill(int(str(pid)), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    row = cursor.execute(
+        "SELECT count(*), count(copy_of), count(*) FILTER (WHERE status <> 'parsed'),"
+        " (SELECT coalesce(max(batch), 0) FROM batches) FROM records"
+    ).fetchone()
+    return dict(zip(("records", "copies", "unknown", "last_batch"), row or (0, 0, 0, 0), strict=True))
+
+
+def _runs(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    rows = cursor.execute(
+        "SELECT detector, max(finished_at), arg_max(state, finished_at), arg_max(error, finished_at)"
+        " FROM runs GROUP BY detector ORDER BY detector"
+    ).fetchall()
+    runs = [
+        {"detector": name, "finished_at": instant(at), "state": state, "error": error}
+        for name, at, state, error in rows
+    ]
+    return [{key: value for key, value in run.items() if value != ""} for run in runs]
+
+
+def _deliveries(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    counted = dict(cursor.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
+    numbers = {state: counted.get(state, 0) for state in ("waiting", "delivered", "dead")}
+    trouble = cursor.execute(
+        "SELECT sink || ': ' || last_error FROM outbox WHERE state <> 'delivered' AND last_error <> '' ORDER BY id LIMIT 1"
+    ).fetchone()
+    return {**numbers, **({"last_error": shown(trouble[0])} if trouble else {})}
+
+
+def _web_address(configuration: Configuration) -> str:
+    """The address that was really bound; the configured one while the service is down."""
+    try:
+        written = json.loads(configuration.below("service.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return configuration.web.address
+    host = f"[{written['host']}]" if ":" in written["host"] else written["host"]
+    return f"{host}:{written['port']}"

@@ -1,0 +1,137 @@
+"""Results of queries as JSON, CSV, Arrow, Parquet or a table for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hsmtrail.log import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
+OBJECT_COLUMNS = frozenset({"details", "structured_data", "columns", "parameters", "refused_reasons"})
+"""JSON columns of our tables: their text is an object, and is written as one."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet would take a text cell that begins with one of these as a formula."""
+
+
+def instant(moment: datetime) -> str:
+    """2026-11-23T08:15:01.000000Z: every time that leaves us, in UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def plain(value: Any, column: str = "") -> Any:  # noqa: ANN401  (any value that DuckDB has)
+    """A value as JSON knows it; numbers that are none are null."""
+    if isinstance(value, str) and column in OBJECT_COLUMNS and value[:1] in ("{", "["):
+        return json.loads(value)
+    for kinds, write in WRITTEN:
+        if isinstance(value, kinds):
+            return write(value)
+    return value
+
+
+def _decimal(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+WRITTEN: list[tuple[Any, Callable[[Any], Any]]] = [
+    (datetime, instant),
+    ((date, time, timedelta), str),
+    (Decimal, _decimal),
+    (bytes, bytes.hex),
+    (float, lambda number: number if math.isfinite(number) else None),
+    (dict, lambda inner: {key: plain(value) for key, value in inner.items()}),
+    (list, lambda inner: [plain(value) for value in inner]),
+]
+
+
+def rows(table: pa.Table) -> list[dict[str, Any]]:
+    """A list of objects, one per row, with every column."""
+    names = table.column_names
+    columns = [
+        [plain(value, name) for value in column.to_pylist()] for name, column in zip(names, table.columns, strict=True)
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def as_json(table: pa.Table) -> bytes:
+    return json.dumps(rows(table), ensure_ascii=False, allow_nan=False, default=str).encode() + b"\n"
+
+
+def as_csv(table: pa.Table) -> bytes:
+    """RFC 4180 with LF; cells that a spreadsheet would run begin with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in rows(table):
+        writer.writerow([_cell(value) for value in row.values()])
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def as_arrow(table: pa.Table) -> bytes:
+    """An Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
+    "json": as_json,
+    "csv": as_csv,
+    "arrow": as_arrow,
+    "parquet": as_parquet,
+}
+MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
+PEOPLES_ROWS, PROGRAMS_ROWS = 100_000, 10_000_000
+
+
+def row_limit(form: str) -> int:
+    """What a person reads is cut at 100,000 rows; what a program reads at 10,000,000."""
+    return PROGRAMS_ROWS if form in ("arrow", "parquet") else PEOPLES_ROWS
+
+
+def as_table(table: pa.Table) -> Table:
+    """For a terminal; text from the network is inert there."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(show_edge=False, pad_edge=False)
+    for name in table.column_names:
+        drawn.add_column(Text(shown(name)), overflow="fold")
+    for row in rows(table):
+        drawn.add_row(*(Text("" if value is None else shown(str(_cell_text(value)))) for value in row.values()))
+    return drawn
+
+
+def _cell_text(value: Any) -> str:  # noqa: ANN401
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,56 @@
+"""The live detectors: after each commit, at most once a second, in a thread of their own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from analytics.duty import Duty
+
+log = logging.getLogger("hsmtrail.judge")
+
+BREATH = 1.0
+"""Seconds from the start of one judgement to the next, at least."""
+
+
+class Judge:
+    """`look` says that records came; the thread judges what was not judged yet."""
+
+    def __init__(self, duty: Duty, on_judged: Callable[[], None], breath: float = BREATH) -> None:
+        self._duty, self._on_judged, self._breath = duty, on_judged, breath
+        self._something, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
+
+    def start(self) -> None:
+        self._something.set()  # what came while nobody judged
+        self._thread.start()
+
+    def look(self) -> None:
+        self._something.set()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._something.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._something.wait()
+            self._something.clear()
+            if self._stopping.is_set():
+                return
+            began = time.monotonic()
+            self._judge()
+            self._stopping.wait(max(0.0, self._breath - (time.monotonic() - began)))
+
+    def _judge(self) -> None:
+        try:
+            self._duty.judge_arrivals()
+        except Exception:  # one bad judgement must not end all that follow; runs and this line keep it
+            log.exception("judging_failed")
+        self._on_judged()

@@ -1,0 +1,79 @@
+"""What happens by the clock: detectors that are not live, and the periodic pack (APScheduler)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from hsmtrail.config_checks import seconds, weekly
+from hsmtrail.errands.report import MakeReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hsmtrail.desk import Desk
+
+log = logging.getLogger("hsmtrail.schedule")
+
+LATE = 3600
+"""Seconds that a job may be late and still run; once, however often it was missed."""
+
+
+class Timetable:
+    """One job per scheduled detector and one for the pack, in one thread: they never run side by side."""
+
+    def __init__(self, desk: Desk, on_work: Callable[[], None]) -> None:
+        self._desk, self._on_work = desk, on_work
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE},
+            timezone="UTC",
+        )
+
+    def start(self) -> None:
+        now = self._desk.now
+        for detector in self._desk.duty.detectors:
+            if detector.every != "live":
+                every = IntervalTrigger(seconds=seconds(detector.every), timezone="UTC")
+                self._scheduler.add_job(self._detect, every, args=[detector.id], id=detector.id)
+        report = self._desk.configuration.report
+        day, hour, minute = weekly(report.schedule)
+        when = CronTrigger(day_of_week=day, hour=hour, minute=minute, timezone=report.time_zone)
+        self._scheduler.add_job(self.make_missing_pack, when, id="pack")
+        self._scheduler.add_job(self.make_missing_pack, id="pack missed while down")
+        log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs()), "at": now()}})
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        self._scheduler.shutdown(wait=True)
+
+    def _detect(self, identifier: str) -> None:
+        try:
+            self._desk.duty.run([identifier])
+        finally:
+            self._on_work()
+
+    def make_missing_pack(self) -> None:
+        """The pack of the last complete period, unless it is there; a store without records gets none."""
+        order = MakeReport()
+        span = order.span(self._desk)
+        made = self._desk.configuration.below("packs", f"{span.name}.html")
+        if made.exists() or not self._has_records(span):
+            return
+        answer = order.answer(self._desk)
+        log.info("pack_made", extra={"facts": {"pack": answer["html"]}})
+        self._on_work()
+
+    def _has_records(self, span: object) -> bool:
+        with self._desk.db.reader() as cursor:
+            begin, end = span.begin, span.end  # type: ignore[attr-defined]
+            found = cursor.execute(
+                "SELECT 1 FROM events WHERE event_at >= $begin AND event_at < $end LIMIT 1",
+                {"begin": begin, "end": end},
+            ).fetchone()
+        return found is not None

@@ -1,0 +1,139 @@
+"""`hsmtrail work`: spool to store, detectors, alerts, packs and HTTP, in one process that owns DuckDB."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from hsmtrail import wiring
+from hsmtrail.api import Door, application
+from hsmtrail.config_checks import split_address
+from hsmtrail.desk import Desk, open_store, utc_now
+from hsmtrail.failures import Failure
+from hsmtrail.judge import Judge
+from hsmtrail.schedule import Timetable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hsmtrail.config import Configuration
+
+log = logging.getLogger("hsmtrail.work")
+
+HOLD_SECONDS = 30.0
+"""How long a store that another process holds is waited for."""
+
+
+def run(configuration: Configuration) -> int:
+    """Until SIGTERM or SIGINT. 2: it could not start; 1: it failed and is worth starting again."""
+    try:
+        return asyncio.run(Service(configuration).run())
+    except Failure as failure:
+        sys.stderr.write(f"hsmtrail: {failure}\n")
+        return failure.status
+
+
+def local_token(path: Path) -> str:
+    """The token of this machine's own commands; made once, readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8").strip()
+    token = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(token + "\n")
+    return token
+
+
+class Service:
+    """Starts its parts in order and stops them in the reverse order."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.failed = False
+        self._stop = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as parts:
+            await self._start(parts, loop)
+            log.info("ready", extra={"facts": {"pid": os.getpid()}})
+            await self._stop.wait()
+            log.info("stopping", extra={"facts": {"failed": self.failed}})
+        return 1 if self.failed else 0
+
+    async def _start(self, parts: AsyncExitStack, loop: asyncio.AbstractEventLoop) -> None:
+        db = await asyncio.to_thread(open_store, self.configuration, HOLD_SECONDS)
+        parts.callback(db.close)
+        outbox = wiring.outbox(db, self.configuration, utc_now)
+        duty = wiring.duty(db, self.configuration, utc_now)
+        judge = Judge(duty, on_judged=lambda: loop.call_soon_threadsafe(self._wake.set))
+        loader = wiring.loader(
+            db, self.configuration, on_stored=judge.look, on_failure=lambda: loop.call_soon_threadsafe(self._fail)
+        )
+        desk = Desk(
+            configuration=self.configuration,
+            db=db,
+            duty=duty,
+            now=utc_now,
+            wake=judge.look,
+            lag_seconds=loader.lag_seconds,
+            service_pid=os.getpid(),
+            user="service",
+        )
+        sending = asyncio.create_task(outbox.run(self._stop, self._wake))
+        parts.push_async_callback(_finished, sending)
+        judge.start()
+        parts.push_async_callback(asyncio.to_thread, judge.stop)
+        loader.start()
+        parts.push_async_callback(asyncio.to_thread, loader.stop)
+        timetable = Timetable(desk, on_work=lambda: loop.call_soon_threadsafe(self._wake.set))
+        timetable.start()
+        parts.push_async_callback(asyncio.to_thread, timetable.stop)
+        await self._listen(parts, desk)
+
+    def _fail(self) -> None:
+        """A part cannot go on, for example since the disk is full: end, so that a fresh start may."""
+        self.failed = True
+        self._stop.set()
+
+    async def _listen(self, parts: AsyncExitStack, desk: Desk) -> None:
+        token = local_token(self.configuration.below("local.token"))
+        door = Door(token, list(self.configuration.web.user))
+        runner = web.AppRunner(application(desk, door, lambda: not self._stop.is_set()), access_log=None)
+        await runner.setup()
+        parts.push_async_callback(runner.cleanup)
+        host, port = split_address(self.configuration.web.address)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            reason = f"web.address {self.configuration.web.address}: {error.strerror}. Is something else there?"
+            raise Failure(reason) from None
+        address = self.configuration.below("service.json")
+        bound = runner.addresses[0]
+        _write(address, {"pid": os.getpid(), "host": bound[0], "port": bound[1]})
+        parts.callback(address.unlink, missing_ok=True)
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Let the sender end what it sends; its own timeouts bound that."""
+    await task
+
+
+def _write(path: Path, document: dict[str, object]) -> None:
+    """Whole or not at all."""
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(document) + "\n", encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,100 @@
+"""`hsmtrail serve`: the receiver and the service as two processes; whichever ends is started again."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log = logging.getLogger("hsmtrail.serve")
+
+PR_SET_PDEATHSIG = 1
+USED_WRONGLY = 2
+"""Exit status of a child that will not start: starting it again would not help."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between starts of a child that keeps ending; the pause doubles from half a second."""
+
+STEADY = 60.0
+"""Seconds after which a child counts as well, and the pause is short again."""
+
+GRACE = 30.0
+"""Seconds that a child has to stop cleanly before it is killed."""
+
+
+def die_with_parent() -> None:
+    """Between fork and exec: the kernel ends this child when `serve` ends, however that happens (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process that is kept running."""
+
+    role: str
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = 0.5
+    due: float = 0.0
+    refused: bool = field(default=False)
+
+    def start(self, now: float) -> None:
+        self.process = subprocess.Popen(self.arguments, preexec_fn=die_with_parent)  # noqa: PLW1509, S603  (our own program; prctl only)
+        self.started = now
+        log.info("started", extra={"facts": {"role": self.role, "pid": self.process.pid}})
+
+    def tend(self, now: float) -> None:
+        """Notice that it ended, and start it again when its pause is over."""
+        if self.process is not None and self.process.poll() is not None:
+            self._ended(now, self.process.returncode)
+        if self.process is None and not self.refused and now >= self.due:
+            self.start(now)
+
+    def _ended(self, now: float, status: int) -> None:
+        self.process = None
+        self.refused = status == USED_WRONGLY
+        self.pause = 0.5 if now - self.started > STEADY else min(self.pause * 2, LONGEST_PAUSE)
+        self.due = now + self.pause
+        log.error("ended", extra={"facts": {"role": self.role, "status": status, "again_in_seconds": self.pause}})
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            log.exception("killed", extra={"facts": {"role": self.role}})
+            self.process.kill()
+            self.process.wait()
+
+
+def children(configuration: Path) -> list[Child]:
+    program = [sys.executable, "-m", "hsmtrail"]
+    return [Child(role, [*program, role, "--config", os.fspath(configuration)]) for role in ("receive", "work")]
+
+
+def serve(configuration: Path, pause: Callable[[float], None] = time.sleep) -> int:
+    """Run both until SIGTERM or SIGINT; 2 when one of them refuses to start, with its reason on standard error."""
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: stopping.append(got))
+    both = children(configuration)
+    while not stopping and not any(child.refused for child in both):
+        for child in both:
+            child.tend(time.monotonic())
+        pause(0.1)
+    for child in reversed(both):  # the service first: what the receiver still takes waits in the spool
+        child.stop()
+    return USED_WRONGLY if any(child.refused for child in both) else 0

@@ -1,0 +1,115 @@
+"""`hsmtrail init`: a configuration in which every key is explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hsmtrail.failures import Misuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """\
+# hsmtrail: configuration. Every key, with its default; docs/reference/configuration.md says more.
+# `hsmtrail check` names every mistake in this file at once.
+
+data_dir = "data"                       # spool/, store.duckdb and packs/ lie below it; relative to this file.
+                                        # On a server: "/var/lib/hsmtrail"
+# detector_folders = ["detectors"]      # the site's own, on top of those that come along
+# pattern_folders = ["patterns"]
+
+# Sockets. Ports below 1024 need a right to bind them: see docs/operating.md.
+[[listener]]
+name = "udp"
+protocol = "udp"
+address = "0.0.0.0:5514"                # "[::]:5514" for IPv6; port 0 takes a free one
+# allow = ["192.0.2.0/24"]              # who may send; without it everybody
+# max_message = 65536                   # bytes; longer messages are kept up to here and marked
+# receive_buffer = 134217728            # bytes; as much as the kernel permits
+
+[[listener]]
+name = "tcp"
+protocol = "tcp"
+address = "0.0.0.0:5514"
+# framing = "auto"                      # or "lf", "nul", "octet-counted"
+# max_connections = 1000
+# max_connections_per_peer = 100
+# idle_after = "1h"
+
+# HSMs: one table each.
+# [[device]]
+# name = "hsm-1"
+# hosts = ["hsm-1", "192.0.2.11"]       # names in syslog headers, addresses it sends from
+# serials = ["532018"]                  # of its HSMs, as audit records print them
+# time_zone = "UTC"                     # of stamps without a zone
+# profile = "production"                # or "test", "new", "decommissioning"
+# partner = "hsm-2"                     # the other member of its pair
+# behind_nva = false
+# microsoft_monitor = true
+# expects = ["lunash", "hsm_audit", "ntls", "sshd"]
+# since = "2026-01-31"
+
+# Who is told. Secrets come from the environment or from files, never from here.
+# [[alert.email]]
+# name = "duty"
+# smtp = "mail.example.org:587"
+# from = "hsmtrail@example.org"
+# to = ["duty@example.org"]
+# min_severity = "medium"               # info, low, medium, high, critical
+# username = "hsmtrail"
+# password_env = "HSMTRAIL_SMTP_PASSWORD"     # or password_file
+# tls = "starttls"                      # or "tls", "none"
+
+# [[alert.webhook]]
+# name = "chat"
+# url = "https://chat.example.org/hook"
+# format = "json"                       # or "slack", "teams", "pagerduty"
+# secret_env = "HSMTRAIL_WEBHOOK_SECRET"      # whsec_…: signs the body (Standard Webhooks); or secret_file
+# min_severity = "medium"
+
+[report]
+schedule = "mon 06:00"                  # the pack of the last complete week
+time_zone = "UTC"
+organisation = ""
+# recipients = ["reviewer@example.org"]       # by the first [[alert.email]]
+
+[web]
+address = "127.0.0.1:8514"              # the service's HTTP: commands, queries, /metrics
+# [[web.user]]
+# name = "analyst"
+# role = "reader"                       # or "analyst", "admin"
+# token_sha256 = "…"                    # printf %s TOKEN | sha256sum
+
+# [spool]
+# name = "main"
+# number = 1                            # high 16 bits of record ids: one number per receiver
+# commit_after = "50ms"
+# commit_bytes = 4194304
+# seal_after = "1h"
+# segment_bytes = 268435456
+
+# [store]
+# url = ""                              # "" is store.duckdb in data_dir
+# memory_limit = "2GB"
+# threads = 2
+
+# [detectors.AUTH-02]
+# enabled = true
+# severity = "high"
+# [detectors.AUTH-02.parameters]
+# limits = { po = 10, co = 5, lco = 5, cu = 5, au = 3 }
+"""
+
+
+def write_configuration(directory: Path) -> Path:
+    """Write the file; an existing one is never touched."""
+    path = directory / "hsmtrail.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEXT)
+    except FileExistsError:
+        raise Misuse(f"{path} is already there; it was left as it is") from None
+    except OSError as error:
+        raise Misuse(f"{path}: cannot be written: {error.strerror}") from None
+    return path
