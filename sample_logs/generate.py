@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from generator.week import Sent, milliseconds, week  # noqa: E402  (found beside this file)
+from generator.week import Sent, milliseconds, week
 
 HEAD = "# Milliseconds since the message before (the first: since Monday 00:00:00 UTC), and the device that sends it.\n"
 

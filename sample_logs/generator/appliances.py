@@ -49,13 +49,14 @@ class Appliance:
     ntp_servers: tuple[str, ...]
     log_targets: tuple[str, ...]
     applications: tuple[Application, ...]
+    old_firmware: bool = False
 
 
 PAIR_APPLICATIONS = (
-    Application("app-tls-1", "192.0.2.101", 20, CRYPTO_USER, 60),
-    Application("app-tls-2", "192.0.2.102", 20, CRYPTO_USER, 70),
-    Application("app-sign-1", "192.0.2.103", 21, CRYPTO_OFFICER, 90),
-    Application("app-pki-1", "192.0.2.104", 22, CRYPTO_OFFICER, 150),
+    Application("app-tls-1", "192.0.2.101", 20, CRYPTO_USER, 75),
+    Application("app-tls-2", "192.0.2.102", 20, CRYPTO_USER, 85),
+    Application("app-sign-1", "192.0.2.103", 21, CRYPTO_OFFICER, 100),
+    Application("app-pki-1", "192.0.2.104", 22, CRYPTO_OFFICER, 180),
 )
 BATCH = Application("app-batch-1", "192.0.2.105", 23, CRYPTO_OFFICER, 0)
 """Connects to hsm-ams-1 once a night; not part of the ordinary rhythm."""
@@ -94,6 +95,7 @@ FRA_1 = Appliance(
     ntls_pid=6120,
     ntp_servers=("198.51.100.123", "198.51.100.124"),
     log_targets=(COLLECTOR, RELAY),
-    applications=(Application("app-test-1", "198.51.100.101", 20, CRYPTO_OFFICER, 55),),
+    applications=(Application("app-test-1", "198.51.100.101", 20, CRYPTO_OFFICER, 60),),
+    old_firmware=True,
 )
 APPLIANCES = (AMS_1, AMS_2, FRA_1)

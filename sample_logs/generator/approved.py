@@ -77,7 +77,9 @@ def firmware_update(recorder: Recorder) -> None:
 
 def _boot(recorder: Recorder, at: datetime) -> None:
     recorder.restarted_at = recorder.upgraded_at = at
-    recorder.system(at, "kernel", "k7pf0: [HSM] ALM2014: Auto-activation data invalid - HSM deactivated", facility="kern")
+    recorder.system(
+        at, "kernel", "k7pf0: [HSM] ALM2014: Auto-activation data invalid - HSM deactivated", facility="kern"
+    )
     recorder.sshd(at + timedelta(seconds=3), 1102, "Server listening on 0.0.0.0 port 22.")
     started = "------------ Luna System State Server - Started."
     recorder.system(at + timedelta(seconds=5), "sysstatd", started, facility="user")

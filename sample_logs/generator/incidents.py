@@ -36,10 +36,9 @@ def so_guess(recorder: Recorder) -> None:
 
 
 def old_password(recorder: Recorder) -> None:
-    """Thursday 01:15: the nightly batch job still has last week's Crypto Officer password; five tries, then it is right."""
-    for night in (1, 2, 4, 5, 6):
-        if night > 1:
-            connection(recorder, moment(night, "01:15") + recorder.pause(0, 5), BATCH, 11)
+    """Thursday 01:15: the batch job still has the old Crypto Officer password; five tries, then it is right."""
+    for night in (2, 4, 5, 6):
+        connection(recorder, moment(night, "01:15") + recorder.pause(0, 5), BATCH, 11)
     at, source, session = recorder.connect(moment(3, "01:15:02"), BATCH)
     for _ in range(5):
         at += timedelta(seconds=60)
@@ -59,7 +58,7 @@ def night_change(recorder: Recorder) -> None:
 
 
 def drifted_target(recorder: Recorder) -> None:
-    """Friday 11:05: the collector is taken out of the log targets and a stranger is put in; the relay still delivers."""
+    """Friday 11:05: the collector is taken out of the log targets and a stranger put in; the relay delivers."""
     shell = Shell(recorder, moment(4, "11:05"), "opsadmin", JUMP_HOST)
     shell.run(f"syslog remotehost delete -host {COLLECTOR}")
     shell.run(f"syslog remotehost add -host {UNAPPROVED_TARGET} -protocol tcp -port 514")
@@ -80,7 +79,7 @@ def password_guessing(recorder: Recorder) -> None:
     at = moment(5, "04:10")
     for number in range(36):
         account = ACCOUNTS[number % len(ACCOUNTS)]
-        pid = recorder.new_pid(at)
+        pid = recorder.new_pid(at) + 3 * number
         port = 33000 + number * 7
         at = _guess(recorder, at, pid, account, port)
     for name in CLIENTS:
@@ -88,7 +87,7 @@ def password_guessing(recorder: Recorder) -> None:
 
 
 def _guess(recorder: Recorder, at: datetime, pid: int, account: bytes, port: int) -> datetime:
-    known = account in (b"admin",)
+    known = account == b"admin"
     if not known:
         recorder.sshd(at, pid, b"Invalid user " + account + f" from {STRANGER} port {port}".encode())
         at += recorder.pause(0.01, 0.1)

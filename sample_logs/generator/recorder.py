@@ -30,9 +30,7 @@ class Recorder:
         self.events: list[Event] = []
         self.missing_before: list[tuple[datetime, int]] = []
         self.restarted_at: datetime | None = None
-        self.upgraded_at: datetime | None = None
-        if appliance.form == "rfc5424":
-            self.upgraded_at = datetime.max
+        self.upgraded_at = MONDAY + timedelta(days=7 if appliance.old_firmware else -1)
 
     def pause(self, shortest: float, longest: float) -> timedelta:
         return timedelta(microseconds=self.random.randrange(int(shortest * 1e6), int(longest * 1e6)))
@@ -40,7 +38,7 @@ class Recorder:
     def new_pid(self, at: datetime) -> int:
         """Process ids rise with time, and start again with the appliance."""
         since = at - (self.restarted_at if self.restarted_at and at > self.restarted_at else MONDAY - timedelta(days=2))
-        return 1900 + int(since.total_seconds()) // 22 + self.random.randrange(3)
+        return 1900 + int(since.total_seconds()) // 26 + self.random.randrange(3)
 
     def ntls_pid(self, at: datetime) -> int:
         return 2044 if self.restarted_at and at > self.restarted_at else self.appliance.ntls_pid
@@ -63,8 +61,8 @@ class Recorder:
         self.events.append(Event(at, program, pid, facility, severity, said, local_form=local))
 
     def audit(self, at: datetime, event: str, session: int, **rest: object) -> None:
-        """An audit record; firmware before 7.7.0 prints no role, and that appliance sends no proof."""
-        new = self.upgraded_at is None or at >= self.upgraded_at
+        """An audit record; old firmware (before 7.7.0) prints no role, and its appliance sends no proof."""
+        new = at >= self.upgraded_at
         minor = self.ntls_pid(at) if rest.get("container") is not None else self.appliance.ntls_pid - 61
         facts = {"access_minor": minor, **rest, "proven": new}
         if not new:
@@ -133,7 +131,9 @@ class Shell:
     def run(self, command: str, code: str = "0", wait: tuple[float, float] = (4, 25)) -> datetime:
         """One command after a while; gives the moment of its line."""
         self.now += self.recorder.pause(*wait)
-        self.recorder.lunash(self.now, self.pid, f"info : {code} : Command: {command}  : {self.account} : {self.source}")
+        self.recorder.lunash(
+            self.now, self.pid, f"info : {code} : Command: {command}  : {self.account} : {self.source}"
+        )
         return self.now
 
     def so_login(self, command: str = "hsm login") -> None:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from generator import approved, incidents, life
-from generator.appliances import AMS_1, AMS_2, APPLIANCES, FRA_1, MONDAY
+from generator.appliances import APPLIANCES, MONDAY
 from generator.recorder import Recorder
-from generator.wire import audit_message, audit_text, chained, render
+from generator.wire import audit_message, chained, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-
-    from generator.appliances import Appliance
-    from generator.wire import Event
 
 SEED = "hsmtrail sample week 1"
 
@@ -64,15 +61,11 @@ def sent_lines(recorder: Recorder) -> Iterator[Sent]:
             continue
         while holes and event.at >= holes[0][0]:
             sequence += holes.pop(0)[1]
-        yield Sent(event.at, appliance.name, _recorded(event, appliance, sequence, previous))
-        previous = audit_text(event.record, appliance.serial).encode()
+            previous = b"never arrived"
+        message = audit_message(event.record, appliance, sequence, event.at, chained(previous))
+        yield Sent(event.at, appliance.name, render(event, appliance, message))
+        previous = message
         sequence += 1
-
-
-def _recorded(event: Event, appliance: Appliance, sequence: int, previous: bytes) -> bytes:
-    assert event.record is not None
-    message = audit_message(event.record, appliance, sequence, event.at, chained(b"%d " % sequence + previous))
-    return render(event, appliance, message)
 
 
 def week() -> list[Sent]:
@@ -84,6 +77,3 @@ def week() -> list[Sent]:
 def milliseconds(at: datetime) -> int:
     """Since the week began."""
     return int((at - MONDAY).total_seconds() * 1000)
-
-
-__all__ = ["AMS_1", "AMS_2", "FRA_1", "SEED", "Sent", "lived", "milliseconds", "week"]

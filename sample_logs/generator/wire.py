@@ -56,7 +56,9 @@ def render(event: Event, appliance: Appliance, message: bytes) -> bytes:
     """The bytes that are sent, without framing."""
     priority = FACILITIES[event.facility] * 8 + SEVERITIES[event.severity]
     if appliance.form == "rfc5424":
-        head = f"<{priority}>1 {event.at:%Y-%m-%dT%H:%M:%S.%f}Z {appliance.name} {event.program} {event.pid or '-'} - - "
+        head = (
+            f"<{priority}>1 {event.at:%Y-%m-%dT%H:%M:%S.%f}Z {appliance.name} {event.program} {event.pid or '-'} - - "
+        )
         return head.encode() + message
     if event.local_form:
         stamp = f"{event.at.year} {MONTHS[event.at.month - 1]} {event.at:%d %H:%M:%S}"
@@ -70,7 +72,7 @@ def render(event: Event, appliance: Appliance, message: bytes) -> bytes:
 
 
 def _tag(event: Event) -> str:
-    """lunash and NTLS write a blank before the bracket (facts 3.1)."""
+    """The programs lunash and NTLS write a blank before the bracket (facts 3.1)."""
     if event.pid is None:
         return f"{event.program}:"
     blank = " " if event.program in {"lunash", "NTLS"} else ""
@@ -102,15 +104,16 @@ def chained(previous: bytes) -> str:
 
 
 def audit_message(record: Record, appliance: Appliance, sequence: int, at: datetime, mac: str) -> bytes:
-    """One record in its appliance's form: padded to its full width, squeezed, or without proof."""
+    """One record in its appliance's form: squeezed, without proof, or padded to its full width."""
     stamp, text = f"{at:%y/%m/%d %H:%M:%S}", audit_text(record, appliance.serial)
     block = raw_block(record, sequence, at).hex().upper()
     if appliance.form == "rfc3164":
-        return f"{_file(appliance, at)}^{sequence:>10},{stamp},{text:<256},{mac},{block}".encode()
-    if appliance.form == "rfc3339":
         return f"{_file(appliance, at)}^{sequence},{stamp},{text},{mac},{block}".encode()
-    proof = f",{mac},{block}" if record.proven else ""
-    return f"{sequence},{stamp},{text}{proof}".encode()
+    if appliance.form == "rfc3339":
+        return f"{_file(appliance, at)}^{sequence},{stamp},{text}".encode()
+    if record.proven:
+        return f"{sequence:>10},{stamp},{text:<256},{mac},{block}".encode()
+    return f"{sequence},{stamp},{text}".encode()
 
 
 def _file(appliance: Appliance, at: datetime) -> str:

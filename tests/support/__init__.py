@@ -1,0 +1,1 @@
+"""What tests share: a real installation on loopback."""
