@@ -99,7 +99,7 @@ def _strangers() -> list[str]:
     """Another distribution that ships one of our package names would silently take its place."""
     owners = packages_distributions()
     return [
-        f"package {name!r} is also shipped by {', '.join(sorted(set(owners[name]) - {'hsmtrail'}))}: install hsmtrail alone"
+        f"package {name!r} is also shipped by {', '.join(sorted(others))}: install hsmtrail in a place of its own"
         for name in OUR_PACKAGES
-        if set(owners.get(name, [])) - {"hsmtrail"}
+        if (others := set(owners.get(name, [])) - {"hsmtrail"})
     ]

@@ -46,7 +46,8 @@ def _group(group: Any, context: Any, path: str) -> Iterator[str]:  # noqa: ANN40
 
 
 def _command(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401
-    words = [parameter.make_metavar(click.Context(command)) for parameter in command.params if not _is_option(parameter)]
+    context = click.Context(command)
+    words = [parameter.make_metavar(context) for parameter in command.params if not _is_option(parameter)]
     yield f"## `{' '.join([path, *words])}`\n"
     yield f"{(command.help or '').strip()}\n"
     for option in filter(_is_option, command.params):
@@ -101,7 +102,7 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN
 def _detectors() -> Iterator[str]:
     for row in catalogue(None):
         yield f"## {row['id']} {row['title']}\n"
-        yield f"`{row['name']}.sql`, {row['kind']}, {row['severity']}, runs {row['every']}, looks back {row['looks_back']}.\n"
+        yield f"`{row['name']}.sql`, {row['kind']}, {row['severity']}, {row['every']}, back {row['looks_back']}.\n"
         yield f"{row['finds'].strip()}\n"
         yield f"**Cannot see:** {row['blind_spots'].strip()}\n"
         yield f"**What to do:**\n\n{row['runbook'].strip()}\n"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Places = NDArray[np.int64]
+    Octets = bytes | bytearray | memoryview
 
 Framing = Literal["auto", "lf", "nul", "octet-counted"]
 
@@ -23,6 +24,7 @@ NO_COUNT = "no_count"
 BLANK = 0x20
 
 DIGITS = re.compile(rb"[0-9]+")
+COUNT = re.compile(rb"(?=[0-9])0*([0-9]{0,8}) ")
 NOWHERE: Places = np.empty(0, np.int64)
 
 
@@ -77,15 +79,15 @@ class Framer:
         self._octets_to_skip = 0
         self._skip_to_mark = False
 
-    def feed(self, received: bytes | bytearray | memoryview) -> Frames:
+    def feed(self, received: Octets) -> Frames:
         """The messages that these bytes complete."""
-        fresh = self._after_skipping(bytes(received))
+        fresh = self._after_skipping(received)
         if self.refused or not fresh:
             return NOTHING
         if self._rest and self._still_waiting(fresh):
             self._rest += fresh
             return NOTHING
-        walk = Walk(bytes(self._rest) + fresh if self._rest else fresh, self._marks, self.count_at, self.max_message)
+        walk = Walk(b"".join((self._rest, fresh)), self._marks, self.count_at, self.max_message)
         walk.run()
         self._rest = bytearray(walk.block[walk.place :])
         self._wanted, self.refused = walk.wanted, walk.refused
@@ -118,23 +120,23 @@ class Framer:
     def _no_count(self, reason: str) -> Count:
         return Count("refused", reason=reason) if self._count_must_stand else TEXT
 
-    def _after_skipping(self, fresh: bytes) -> bytes:
+    def _after_skipping(self, received: Octets) -> Octets:
         if self._octets_to_skip:
-            skipped = min(self._octets_to_skip, len(fresh))
+            skipped = min(self._octets_to_skip, len(received))
             self._octets_to_skip -= skipped
-            return fresh[skipped:]
+            return memoryview(received)[skipped:]
         if self._skip_to_mark:
-            mark = first_mark(fresh, self._marks)
+            mark = first_mark(bytes(received), self._marks)
             self._skip_to_mark = mark < 0
-            return b"" if mark < 0 else fresh[mark + 1 :]
-        return fresh
+            return b"" if mark < 0 else memoryview(received)[mark + 1 :]
+        return received
 
-    def _still_waiting(self, fresh: bytes) -> bool:
+    def _still_waiting(self, fresh: Octets) -> bool:
         """Long messages in small pieces cost one look at each piece, not one at all of them."""
         size = len(self._rest) + len(fresh)
         if self._wanted:
             return size < self._wanted
-        return size <= self.max_message and first_mark(fresh, self._marks) < 0
+        return size <= self.max_message and first_mark(bytes(fresh), self._marks) < 0
 
 
 def count_in(digits: bytes) -> int:
@@ -175,33 +177,34 @@ class Walk:
             if count.kind == "text":
                 going = self._lines()
             elif count.kind == "counted":
-                going = self._counted(count)
+                going = self._counted()
             else:
                 self.refused, going = count.reason, False
                 self.wanted = len(self.block) - self.place + 1  # undecided: one byte more may settle it
 
-    def _counted(self, count: Count) -> bool:
+    def _counted(self) -> bool:
         """Counted messages one after another; False when the walk ends."""
         starts: list[int] = []
         ends: list[int] = []
-        size, whole = len(self.block), True
-        while count.kind == "counted":
-            end = count.start + min(count.size, self._max)
-            if end > size:
-                self.wanted, whole = end - self.place, False
+        block, place, longest, size = self.block, self.place, self._max, len(self.block)
+        going = True
+        while going and place < size and (found := COUNT.match(block, place)):
+            start = found.end()
+            length = int(found[1] or 0)
+            if length > LARGEST_COUNT or start - place > longest + 1:
+                break  # count_at says what this is
+            going = start + min(length, longest) <= size
+            if not going:
+                self.wanted = start - place + min(length, longest)
                 break
-            if count.size > self._max:
+            if length > longest:
                 self._cut.append(self._number + len(starts))
-            starts.append(count.start)
-            ends.append(end)
-            self.place = count.start + count.size
-            if self.place >= size:
-                break
-            count = self._count_at(self.block, self.place)
-        self.octets_to_skip = max(0, self.place - size)
-        self.place = min(self.place, size)
+            starts.append(start)
+            ends.append(start + min(length, longest))
+            place = start + length
+        self.octets_to_skip, self.place = max(0, place - size), min(place, size)
         self._keep(np.array(starts, np.int64), np.array(ends, np.int64))
-        return whole
+        return going
 
     def _lines(self) -> bool:
         """All messages up to the last mark, or up to the next count; False when the walk ends."""
@@ -232,8 +235,11 @@ class Walk:
         """Places of all marks; a line behind which a count stands ends a bulk step."""
         if self._ends_of_lines is None:
             octets = np.frombuffer(self.block, np.uint8)
-            found = [octets == mark for mark in self._marks if mark in self.block]
-            self._ends_of_lines = np.flatnonzero(np.logical_or.reduce(found)) if found else NOWHERE
+            is_mark = octets == self._marks[0]
+            for other in self._marks[1:]:
+                if other in self.block:  # NUL is rare, and asking is cheap
+                    is_mark |= octets == other
+            self._ends_of_lines = np.flatnonzero(is_mark)
             self._before_counts = self._lines_before_counts(octets, self._ends_of_lines)
         return self._ends_of_lines
 

@@ -83,7 +83,8 @@ def _deliveries(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     counted = dict(cursor.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
     numbers = {state: counted.get(state, 0) for state in ("waiting", "delivered", "dead")}
     trouble = cursor.execute(
-        "SELECT sink || ': ' || last_error FROM outbox WHERE state <> 'delivered' AND last_error <> '' ORDER BY id LIMIT 1"
+        "SELECT sink || ': ' || last_error FROM outbox"
+        " WHERE state <> 'delivered' AND last_error <> '' ORDER BY id LIMIT 1"
     ).fetchone()
     return {**numbers, **({"last_error": shown(trouble[0])} if trouble else {})}
 

@@ -74,7 +74,8 @@ CREATE TABLE batches (
     sha256 VARCHAR NOT NULL,            -- of the rows, chained on `previous`
     previous VARCHAR NOT NULL,
     committed_at TIMESTAMP NOT NULL,    -- when the spool had it on disk
-    stored_at TIMESTAMP NOT NULL
+    stored_at TIMESTAMP NOT NULL,
+    counters JSON NOT NULL              -- the receiver's, per listener, cumulative, as of this batch
 );
 
 CREATE TABLE custody (
@@ -132,9 +133,9 @@ CREATE TABLE finding_records (finding UBIGINT NOT NULL, record_id UBIGINT NOT NU
 
 CREATE TABLE finding_history (
     finding UBIGINT NOT NULL,
-    at TIMESTAMP NOT NULL,
+    done_at TIMESTAMP NOT NULL,
     action VARCHAR NOT NULL,            -- opened, updated, raised, acknowledged, closed, reopened, superseded
-    by VARCHAR NOT NULL,
+    done_by VARCHAR NOT NULL,
     note VARCHAR NOT NULL
 );
 
@@ -172,7 +173,7 @@ CREATE TABLE deliveries (
     outbox UBIGINT NOT NULL,
     sink VARCHAR NOT NULL,
     attempt UINTEGER NOT NULL,
-    at TIMESTAMP NOT NULL,
+    attempted_at TIMESTAMP NOT NULL,
     accepted BOOLEAN NOT NULL,
     answer VARCHAR NOT NULL
 );

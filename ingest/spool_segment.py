@@ -1,0 +1,107 @@
+"""A segment of the spool as a file: its name, and its batches with their places."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ingest.spool_batch import END_OF_STREAM, SPOOL_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUFFIX = ".arrow"
+LARGEST_SCHEMA = 1 << 16
+CHUNK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """One batch and where its bytes are in the file."""
+
+    start: int
+    end: int
+    metadata: dict[str, str]
+    table: pa.RecordBatch
+
+
+def segment_path(directory: Path, first_batch: int) -> Path:
+    return directory / f"{first_batch:012d}{SUFFIX}"
+
+
+def segments(directory: Path) -> list[int]:
+    """The first batch of each segment, in order."""
+    return sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}") if path.stem.isascii() and path.stem.isdigit())
+
+
+def read_at(file: int, start: int, size: int, into: bytearray, place: int) -> int:
+    """Read up to `size` bytes into `into[place:]`; fewer where the file ends."""
+    view, done = memoryview(into)[place : place + size], 0
+    while done < size and (got := os.preadv(file, [view[done:]], start + done)):
+        done += got
+    return done
+
+
+def schema_in(file: int) -> bytes:
+    """The schema message that this file begins with; b"" when it has none of ours."""
+    start = bytearray(LARGEST_SCHEMA)
+    source = pa.BufferReader(pa.py_buffer(bytes(start[: read_at(file, 0, LARGEST_SCHEMA, start, 0)])))
+    try:
+        schema = pa.ipc.read_schema(pa.ipc.read_message(source))
+    except (pa.ArrowException, OSError, EOFError):
+        return b""
+    return bytes(start[: source.tell()]) if schema.equals(SPOOL_SCHEMA) else b""
+
+
+def stored_batches(file: int, start: int, limit: int, chunk: int = CHUNK) -> Iterator[StoredBatch]:
+    """The whole batches from `start` on, up to `limit` or to the first bytes that are none.
+
+    `start` is 0 or the end of another batch. Nothing is believed but the Arrow format: compare digests.
+    """
+    schema = schema_in(file)
+    if not schema:
+        return
+    place = start or len(schema)
+    while place < limit:
+        size = min(chunk, limit - place)
+        stream = bytearray(len(schema) + size)
+        stream[: len(schema)] = schema
+        got = read_at(file, place, size, stream, len(schema))
+        end = place
+        for batch in _whole_batches(memoryview(stream)[: len(schema) + got], place - len(schema)):
+            end = batch.end
+            yield batch
+        if end == place and size == limit - place:
+            return
+        chunk = chunk if end > place else chunk * 2
+        place = end
+
+
+def _whole_batches(stream: memoryview, shift: int) -> Iterator[StoredBatch]:
+    source = pa.BufferReader(pa.py_buffer(stream))
+    reader = pa.ipc.open_stream(source)
+    start = source.tell()
+    while stream[start : start + len(END_OF_STREAM)] != END_OF_STREAM:
+        try:
+            table, metadata = reader.read_next_batch_with_custom_metadata()
+            words = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
+        except (StopIteration, pa.ArrowException, OSError, UnicodeDecodeError):
+            return
+        yield StoredBatch(start + shift, source.tell() + shift, words, table)
+        start = source.tell()
+
+
+def batches_of(path: Path, start: int = 0, limit: int | None = None) -> Iterator[StoredBatch]:
+    """The same for a file by its name; nothing when it is not there."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        yield from stored_batches(file, start, os.fstat(file).st_size if limit is None else limit)
+    finally:
+        os.close(file)

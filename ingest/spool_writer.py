@@ -1,0 +1,196 @@
+"""Append to a spool: each batch is on disk before anybody can see it, and numbered and chained for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ingest import counters as accounts
+from ingest.spool_append import OpenSegment
+from ingest.spool_batch import NUMBER_BITS, digest, encoded
+from ingest.spool_head import Head, HeadFile
+from ingest.spool_recovery import State, recover
+from ingest.spool_segment import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ingest.counters import Counted
+
+log = logging.getLogger("hsmtrail.spool")
+
+LOCK = "lock"
+
+
+class SpoolError(Exception):
+    """One sentence: what cannot be done, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """When the receiver commits, and when a segment ends."""
+
+    commit_seconds: float = 0.05
+    commit_bytes: int = 4 << 20
+    seal_seconds: float = 3600.0
+    segment_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The numbers that a batch got, the receiver's number in their high 16 bits."""
+
+    batch: int
+    first_record: int
+    rows: int
+    sha256: str
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class SpoolWriter:
+    """The only writer of its folder while it is open; not for several threads at once."""
+
+    def __init__(
+        self, directory: Path, number: int, settings: SpoolSettings, now: Callable[[], datetime], lock: int
+    ) -> None:
+        self._directory, self._settings, self._now, self._lock = directory, settings, now, lock
+        self._receiver = number << NUMBER_BITS
+        recovered = recover(directory)
+        self._state = state = recovered.state
+        self._segment: OpenSegment | None = None
+        if recovered.missing:
+            facts = {"folder": str(directory), "next_batch": state.batch + 1}
+            log.error("published_batches_missing", extra={"facts": facts})
+        if state.segment:
+            keep_tail = recovered.kept_tail
+            self._segment = OpenSegment.reopen(directory, state.segment, state.committed, keep_tail=keep_tail)
+        self._head = HeadFile(directory)
+        if self._segment is not None:
+            self._head.publish(_head_of(state))
+        self.spool_bytes = sum(path.stat().st_size for path in directory.glob(f"*{SUFFIX}"))
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        number: int,
+        settings: SpoolSettings | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> SpoolWriter:
+        """Open and mend after any kill; SpoolError when another writer has it or the folder cannot be written."""
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _locked(directory)
+        except OSError as error:
+            raise _unusable(directory, error) from None
+        try:
+            return cls(directory, number, settings or SpoolSettings(), now, lock)
+        except OSError as error:
+            os.close(lock)
+            raise _unusable(directory, error) from None
+
+    @property
+    def last_batch(self) -> int:
+        """0 when the spool is empty."""
+        return self._receiver | self._state.batch if self._state.batch else 0
+
+    @property
+    def counters(self) -> Mapping[str, Counted]:
+        """As the last batch carries them."""
+        return self._state.counters
+
+    def commit(self, table: pa.RecordBatch, counters: Mapping[str, Counted]) -> Committed:
+        """Write one batch of SPOOL_SCHEMA, have it on disk, then publish it.
+
+        An OSError means that the disk did not take it: nothing has changed, and it can be committed again.
+        """
+        moment, old = self._now(), self._state
+        batch, first = self._receiver | old.batch + 1, self._receiver | old.next_record
+        sha256 = digest(old.sha256, batch, first, table)
+        octets = encoded(
+            table,
+            {
+                "batch": str(batch),
+                "first_record": str(first),
+                "rows": str(table.num_rows),
+                "sha256": sha256.hex(),
+                "previous": old.sha256.hex(),
+                "committed_at": moment.isoformat(timespec="microseconds") + "Z",
+                "counters": accounts.written(counters),
+            },
+        )
+        state = replace(
+            old,
+            batch=old.batch + 1,
+            next_record=old.next_record + table.num_rows,
+            sha256=sha256,
+            counters=dict(counters),
+        )
+        self._state = self._append(state, octets, moment)
+        return Committed(batch, first, table.num_rows, sha256.hex())
+
+    def close(self) -> None:
+        """Let another writer have the folder."""
+        if self._segment is not None:
+            self._segment.close()
+        self._head.close()
+        os.close(self._lock)
+
+    def _append(self, state: State, octets: memoryview, moment: datetime) -> State:
+        current = self._segment
+        if current is None or self._is_full(current, moment):
+            segment = OpenSegment.begin(self._directory, state.batch)
+            state = replace(state, segment=state.batch, opened_at=moment)
+        else:
+            segment = current
+        before = segment.committed
+        try:
+            start = segment.append(octets)
+            state = replace(state, committed=segment.committed, last_offset=start)
+            self._head.publish(_head_of(state))
+        except OSError:
+            segment.cut(before) if segment is current else segment.discard()
+            raise
+        if segment is not current and current is not None:
+            current.finish()
+        self._segment = segment
+        self.spool_bytes += state.committed - before
+        return state
+
+    def _is_full(self, segment: OpenSegment, moment: datetime) -> bool:
+        age = moment - self._state.opened_at
+        return segment.committed >= self._settings.segment_bytes or age >= timedelta(seconds=self._settings.seal_seconds)
+
+
+def _head_of(state: State) -> Head:
+    return Head(state.segment, state.committed, state.last_offset, state.batch, state.next_record, state.sha256)
+
+
+def _locked(directory: Path) -> int:
+    """One writer at a time; the lock goes with the process, however it ends."""
+    lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise SpoolError(
+            f"{directory}: another receiver writes this spool (process {holder}); stop it, or give this one another name"
+        ) from None
+    os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
+    return lock
+
+
+def _unusable(directory: Path, error: OSError) -> SpoolError:
+    place = error.filename or directory
+    return SpoolError(f"{place}: the spool cannot be written ({error.strerror}); let this user write there")

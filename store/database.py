@@ -1,0 +1,166 @@
+"""Opens the store: the only place that knows DuckDB's settings and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from store import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POLL_SECONDS = 0.2
+HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+NEWER_FILE = re.compile(r"trying to read a database file with version number")
+
+
+class StoreError(Exception):
+    """The store cannot be had; the text is one sentence for the operator."""
+
+
+class StoreHeld(StoreError):  # noqa: N818  (the word the operator thinks in)
+    """Another process has it open; DuckDB allows one."""
+
+
+class StoreTooNew(StoreError):  # noqa: N818
+    """A newer hsmtrail or a newer DuckDB has written it."""
+
+
+class StoreBroken(StoreError):  # noqa: N818
+    """The file or its log is damaged; it can be made again from the spool."""
+
+
+class Database:
+    """One open store. Writers take turns; readers see the last commit and wait for nobody.
+
+    A cursor belongs to the thread that took it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+        self._writing = threading.Lock()
+        self._making = threading.Lock()
+
+    @staticmethod
+    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 2) -> Database:
+        """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken."""
+        connection = _connect(path, settings(path, memory_limit, threads), time.monotonic() + wait_seconds)
+        path.chmod(0o600)
+        try:
+            _bring_up_to_date(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return Database(connection, path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All of it or nothing. One at a time; do not open a second one inside."""
+        with self._writing, self._cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                _roll_back(cursor)
+                raise
+
+    @contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One unchanging view of the last commit; writing through it is an error."""
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                yield cursor
+            finally:
+                _roll_back(cursor)
+
+    def close(self) -> None:
+        """Let writers end, then close; DuckDB moves its log into the file."""
+        with self._writing:
+            self._connection.close()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._making:  # a connection may not be used by two threads at once, also not to make cursors
+            cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+
+def settings(path: Path, memory_limit: str, threads: int) -> dict[str, str | bool | int | float | list[str]]:
+    """What holds for the whole instance and can be changed by no statement."""
+    return {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "checkpoint_threshold": "256MB",  # the 16 MB that it has by itself cost half of the rate and stall often
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+        "memory_limit": memory_limit,
+        "temp_directory": str(path.parent / "store.spill"),
+        "threads": str(threads),
+    }
+
+
+def _connect(
+    path: Path, config: dict[str, str | bool | int | float | list[str]], until: float
+) -> duckdb.DuckDBPyConnection:
+    while True:
+        try:
+            return _connect_once(path, config)
+        except StoreHeld:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+def _connect_once(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    before = os.umask(0o077)  # the file is its owner's from its first byte
+    try:
+        return duckdb.connect(str(path), config=config)
+    except duckdb.Error as error:
+        raise _explained(path, error) from None
+    finally:
+        os.umask(before)
+
+
+def _explained(path: Path, error: duckdb.Error) -> StoreError:
+    text = str(error)
+    if "Could not set lock" in text:
+        holder = HOLDER.search(text)
+        by = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
+        return StoreHeld(f"{path}: held by {by}. Stop that first, or ask it: `hsmtrail status`.")
+    if NEWER_FILE.search(text):
+        return StoreTooNew(f"{path}: written by a newer DuckDB than {duckdb.__version__}. Use the newer hsmtrail again.")
+    if isinstance(error, duckdb.IOException) and "Permission denied" in text:
+        return StoreError(f"{path}: permission denied. Give this user the right to read and write it.")
+    first = text.splitlines()[0][:300]
+    return StoreBroken(f"{path}: damaged ({first}). `hsmtrail recover` makes it again from the spool.")
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    known = migrate.migrations()
+    try:
+        have = migrate.stored_version(connection)
+        if have > known[-1].version:
+            raise StoreTooNew(f"{path}: made by a newer hsmtrail (schema {have}, this one knows {known[-1].version}).")
+        migrate.migrate(connection, known, migrate.views())
+    except (duckdb.OperationalError, duckdb.InternalError) as error:
+        raise _explained(path, error) from None
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.Error:
+        return  # already ended: by COMMIT, or by a failure that ended the connection
