@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+import hsmtrail
 from hsmtrail.commands import ask, decide, read, run, watch
 from hsmtrail.config import ConfigurationError
 from hsmtrail.failures import Failure
@@ -17,6 +19,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The security log of Thales Luna HSMs: kept as evidence, read into columns, watched and reviewed.",
 )
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  (typer gives it so)
+    if wanted:
+        typer.echo(f"hsmtrail {hsmtrail.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one this is.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """The security log of Thales Luna HSMs: kept as evidence, read into columns, watched and reviewed."""
+
+
 for group in (run, ask, read, watch, decide):
     group.add_to(app)
 

@@ -37,7 +37,7 @@ PRI = r"<(0|[1-9][0-9]{0,2})>"
 NAME = r"[A-Za-z_/(][^ :\[\]^,]*"
 BARE_NAME = r"[A-Za-z_/][A-Za-z0-9_./-]*"
 PID = r"(?:\[([^\[\] ]{1,64})\]| +\[([0-9]{1,10})\])"
-END = r"(?= |$)"
+END = r"(?= |\Z)"
 WORDS = rf"({'|'.join(FACILITIES)}) +({'|'.join(sorted(SEVERITIES, key=len, reverse=True))}){END}"
 PARAMETER = r'([^ =\]"]+)="((?:[^"\\]|\\.)*)"'
 ELEMENT = rf'\[([^ =\]"]+)((?: {PARAMETER})*) ?\]'

@@ -7,6 +7,8 @@ from datetime import datetime  # noqa: TC003  (part of dataclasses that others r
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import duckdb
 
 URGENCY = "list_position(['critical', 'high', 'medium', 'low', 'info'], severity)"
@@ -46,8 +48,7 @@ class Attempt:
 
 def write(cursor: duckdb.DuckDBPyConnection, letter: Letter, now: datetime) -> int:
     """Put one message into the outbox, due at once, in the caller's transaction; gives its number."""
-    (highest,) = _one(cursor, "SELECT coalesce(max(id), 0) FROM outbox")
-    number = int(highest) + 1
+    number: int = 1 + cursor.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchall()[0][0]
     cursor.execute(
         "INSERT INTO outbox (id, finding, sink, kind, severity, message, created_at, next_attempt_at,"
         " attempts, state, last_error)"
@@ -79,16 +80,19 @@ def next_due(cursor: duckdb.DuckDBPyConnection, sink: str, now: datetime) -> Wai
     row = cursor.execute(
         "SELECT id, sink, kind, severity, message, attempts FROM outbox"
         " WHERE state = 'waiting' AND sink = $sink AND next_attempt_at <= $now"
-        f" ORDER BY {URGENCY}, id LIMIT 1",  # noqa: S608  (a constant of this file)
+        f" ORDER BY {URGENCY}, id LIMIT 1",
         {"sink": sink, "now": now},
     ).fetchone()
     return Waiting(*row) if row else None
 
 
-def next_moment(cursor: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When the next waiting row becomes due, perhaps in the past; None when nothing waits."""
-    (moment,) = _one(cursor, "SELECT min(next_attempt_at) FROM outbox WHERE state = 'waiting'")
-    return moment if isinstance(moment, datetime) else None
+def next_moment(cursor: duckdb.DuckDBPyConnection, besides: Collection[str] = ()) -> datetime | None:
+    """When the next waiting row of any other sink becomes due, perhaps in the past; None when nothing waits."""
+    row = cursor.execute(
+        "SELECT min(next_attempt_at) FROM outbox WHERE state = 'waiting' AND NOT list_contains($besides, sink)",
+        {"besides": ["", *besides]},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def delivered(cursor: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
@@ -147,9 +151,3 @@ def _keep(cursor: duckdb.DuckDBPyConnection, attempt: Attempt, *, accepted: bool
             "answer": attempt.answer,
         },
     )
-
-
-def _one(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[object, ...]:
-    row = cursor.execute(sql).fetchone()
-    assert row is not None, "an aggregate always gives a row"
-    return row

@@ -16,7 +16,8 @@ class Answer:
 
     `refused` are the mail addresses that are still to be served (only some of them: the others have it).
     `reached` is False when the receiver could not be talked to at all: what else waits for it need not be tried.
-    `wait` is what the receiver asked for, in seconds."""
+    `wait` is what the receiver asked for, in seconds.
+    """
 
     accepted: bool
     text: str

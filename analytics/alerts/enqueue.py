@@ -14,7 +14,7 @@ from analytics.alerts.message import (
     Message,
     PackMessage,
     Reason,
-    TestMessage,
+    TrialMessage,
     as_text,
     bounded,
     cut,
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    from store.findings import Finding
 
     from analytics.alerts.sinks import Sink
-    from store.findings import Finding
 
 
 def enqueue(  # noqa: PLR0913  (a finding, why, who, when, and the two texts of its detector)
@@ -45,7 +45,8 @@ def enqueue(  # noqa: PLR0913  (a finding, why, who, when, and the two texts of 
 ) -> int:
     """One row for each sink that wants this severity; gives their number.
 
-    Call it after the finding's rows in finding_records are written: the message carries up to five of their lines."""
+    Call it after the finding's rows in finding_records are written: the message carries up to five of their lines.
+    """
     wanted = [sink for sink in sinks if reaches(finding.severity, sink.min_severity)]
     if not wanted:
         return 0
@@ -111,13 +112,11 @@ def enqueue_pack(  # noqa: PLR0913  (a pack has a name, a verdict and a file)
 def enqueue_test(cursor: duckdb.DuckDBPyConnection, sinks: Sequence[Sink], now: datetime) -> int:
     """A message to every sink, whatever its least severity, that says it is a test."""
     for sink in sinks:
-        _write(cursor, sink, "info", TestMessage(type="test", key=_key(), created_at=now), now)
+        _write(cursor, sink, "info", TrialMessage(type="test", key=_key(), created_at=now), now)
     return len(sinks)
 
 
-def _write(
-    cursor: duckdb.DuckDBPyConnection, sink: Sink, severity: str, message: Message, now: datetime
-) -> None:
+def _write(cursor: duckdb.DuckDBPyConnection, sink: Sink, severity: str, message: Message, now: datetime) -> None:
     finding = message.finding if isinstance(message, FindingMessage) else None
     outbox.write(cursor, outbox.Letter(sink.name, message.type, severity, as_text(message), finding), now)
 

@@ -77,7 +77,7 @@ class PackMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class TestMessage:
+class TrialMessage:
     """Somebody wants to know whether alerts arrive."""
 
     type: Literal["test"]
@@ -86,7 +86,7 @@ class TestMessage:
     recipients: tuple[str, ...] = ()
 
 
-Message = FindingMessage | PackMessage | TestMessage
+Message = FindingMessage | PackMessage | TrialMessage
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 

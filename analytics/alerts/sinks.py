@@ -39,7 +39,8 @@ class EmailSink:
 class WebhookSink:
     """An address that takes JSON. `secret` signs (Standard Webhooks, whsec_…); for pagerduty it is the routing key.
 
-    The address of a chat is itself a secret: only its host shows."""
+    The address of a chat is itself a secret: only its host shows.
+    """
 
     name: str
     url: str = field(repr=False)

@@ -1,0 +1,113 @@
+"""Configuration to the settings of each part: the only place that knows both sides."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import hsmtrail
+from analytics.alerts.outbox import Outbox, enqueue
+from analytics.alerts.sinks import EmailSink, Sink, WebhookSink
+from hsmtrail.config_checks import seconds, split_server
+from hsmtrail.failures import Misuse
+from ingest.loader import Loader
+from ingest.spool import SpoolSettings
+from parsers import patterns
+from parsers.batch import Parser
+from parsers.inventory import Device, Inventory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hsmtrail.config import Configuration, Email, Webhook
+    from store.database import Database
+
+
+def inventory(configuration: Configuration | None) -> Inventory:
+    devices = configuration.device if configuration else []
+    return Inventory(
+        tuple(Device(item.name, tuple(item.hosts), tuple(item.serials), item.time_zone) for item in devices)
+    )
+
+
+def parser(configuration: Configuration | None) -> Parser:
+    return Parser(patterns.load(folders(configuration, "pattern_folders")), inventory(configuration))
+
+
+def folders(configuration: Configuration | None, key: str) -> list[Path]:
+    """The site's own folders, relative to the configuration file."""
+    if configuration is None:
+        return []
+    beside = configuration.path.resolve().parent
+    return [beside / folder for folder in getattr(configuration, key)]
+
+
+def spool_settings(configuration: Configuration) -> SpoolSettings:
+    spool = configuration.spool
+    return SpoolSettings(
+        commit_seconds=seconds(spool.commit_after),
+        commit_bytes=spool.commit_bytes,
+        seal_seconds=seconds(spool.seal_after),
+        segment_bytes=spool.segment_bytes,
+    )
+
+
+def write_devices(db: Database, configuration: Configuration) -> None:
+    """The configured devices, for detectors and packs to join with."""
+    rows = [
+        [
+            item.name,
+            item.hosts,
+            item.serials,
+            item.time_zone,
+            item.profile,
+            item.partner,
+            item.behind_nva,
+            item.microsoft_monitor,
+            item.expects,
+            datetime.fromisoformat(item.since) if item.since else None,
+        ]
+        for item in configuration.device
+    ]
+    with db.transaction() as cursor:
+        cursor.execute("DELETE FROM devices")
+        for row in rows:
+            cursor.execute("INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def sinks(configuration: Configuration) -> list[Sink]:
+    alert = configuration.alert
+    try:
+        return [*(_email(item, configuration) for item in alert.email), *(_webhook(item, configuration) for item in alert.webhook)]
+    except ValueError as error:
+        raise Misuse(f"{configuration.path}: {error}") from None
+
+
+def _email(item: Email, configuration: Configuration) -> EmailSink:
+    host, port = split_server(item.smtp)
+    password = _secret(configuration, item.password_env, item.password_file)
+    return EmailSink(
+        item.name, host, port, item.sender, tuple(item.to), item.min_severity, item.username, password, item.tls
+    )
+
+
+def _webhook(item: Webhook, configuration: Configuration) -> WebhookSink:
+    secret = _secret(configuration, item.secret_env, item.secret_file)
+    return WebhookSink(item.name, item.url, item.format, secret, item.min_severity)
+
+
+def _secret(configuration: Configuration, variable: str, file: str) -> str:
+    """From the environment or from a file; never from the configuration itself."""
+    if variable:
+        return os.environ.get(variable, "")
+    return (configuration.path.resolve().parent / file).read_text(encoding="utf-8").strip() if file else ""
+
+
+def outbox(db: Database, configuration: Configuration, now: Callable[[], datetime]) -> Outbox:
+    return Outbox(db, sinks(configuration), now)
+
+
+__all__ = ["Loader", "enqueue", "hsmtrail", "partial"]
