@@ -16,7 +16,7 @@ import polars as pl
 
 from parsers.columns import EMPTY, PARSED
 from store.database import Database
-from store.writer import StoredBatch, store_batches
+from store.writer import StoredBatch, Writer
 
 START = datetime(2026, 11, 23, 8, 0)
 WAYS = 200
@@ -80,10 +80,11 @@ def measure(rows: int, commit: int) -> float:
     frames = [audit_rows(first, commit) for first in range(1, rows + 1, commit)]
     with tempfile.TemporaryDirectory() as folder:
         db = Database.open(Path(folder) / "store.duckdb")
+        writer = Writer(db)
         began = time.perf_counter()
         for number, frame in enumerate(frames, 1):
             marked = frame.with_columns(batch=pl.lit((1 << 48) + number, pl.UInt64))
-            store_batches(db, [batch(number, frame)], marked)
+            writer.store([batch(number, frame)], marked)
         seconds = time.perf_counter() - began
         db.close()
     return rows / seconds

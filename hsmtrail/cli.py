@@ -29,9 +29,10 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  (typer gives it so)
 
 @app.callback()
 def _every_command(
+    *,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one this is.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """The security log of Thales Luna HSMs: kept as evidence, read into columns, watched and reviewed."""
 

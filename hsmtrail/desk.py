@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hsmtrail.config import Configuration
-    from reports.pack import PackSettings
+    from reports.settings import PackSettings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

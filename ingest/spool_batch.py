@@ -55,9 +55,9 @@ class SpooledBatch:
 
 
 def digest(previous: bytes, batch: int, first_record: int, table: pa.RecordBatch) -> bytes:
-    """SHA-256 over the batch's values, chained on the batch before; it can be made again from any copy of the rows.
+    r"""SHA-256 over the batch's values, chained on the batch before; it can be made again from any copy of the rows.
 
-    Hashed are, all integers little-endian: the text "hsmtrail batch 1\\n", `previous` (32 bytes), `batch`,
+    Hashed are, all integers little-endian: the text "hsmtrail batch 1\n", `previous` (32 bytes), `batch`,
     `first_record` and the number of rows (unsigned, 8 bytes each); then for each column of SPOOL_SCHEMA but `raw`,
     in its order, the runs of equal values: their number and their lengths (8 bytes each), then the values: integers
     (8 bytes, times as microseconds since 1970, a missing port as -1) or texts; then `raw`. Texts and `raw` are

@@ -68,7 +68,7 @@ def _at_head(directory: Path, head: Head) -> State | None:
     first = next(batches_of(path), None)
     if batch is None or first is None or batch.metadata.get("sha256") != head.sha256.hex():
         return None
-    before = _before(batch, segment=head.segment, opened_at=_committed_at(first))
+    before = _before(batch, segment=head.segment, opened_at=committed_at(first))
     return _after(before, batch) if batch.end == head.committed and follows(before, batch) else None
 
 
@@ -82,7 +82,7 @@ def _last_of(directory: Path, segment: int) -> State | None:
     first = next(batches_of(segment_path(directory, segment)), None)
     if first is None or not {"batch", "first_record", "previous", "committed_at"} <= first.metadata.keys():
         return None
-    state = _extended(directory, _before(first, segment=segment, opened_at=_committed_at(first)))
+    state = _extended(directory, _before(first, segment=segment, opened_at=committed_at(first)))
     return state if state.committed else None
 
 
@@ -97,7 +97,7 @@ def _extended(directory: Path, state: State) -> State:
         first = next(batches_of(segment_path(directory, begun)), None) if begun != state.segment else None
         if first is None or not follows(state, first):
             return state
-        state = replace(state, segment=begun, committed=0, opened_at=_committed_at(first))
+        state = replace(state, segment=begun, committed=0, opened_at=committed_at(first))
 
 
 def follows(state: State, batch: StoredBatch) -> bool:
@@ -137,5 +137,5 @@ def _after(state: State, batch: StoredBatch) -> State:
     )
 
 
-def _committed_at(batch: StoredBatch) -> datetime:
+def committed_at(batch: StoredBatch) -> datetime:
     return datetime.fromisoformat(batch.metadata["committed_at"]).astimezone(UTC).replace(tzinfo=None)

@@ -35,7 +35,8 @@ def segment_path(directory: Path, first_batch: int) -> Path:
 
 def segments(directory: Path) -> list[int]:
     """The first batch of each segment, in order."""
-    return sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}") if path.stem.isascii() and path.stem.isdigit())
+    names = (path.stem for path in directory.glob(f"*{SUFFIX}"))
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
 def read_at(file: int, start: int, size: int, into: bytearray, place: int) -> int:

@@ -169,7 +169,9 @@ class SpoolWriter:
 
     def _is_full(self, segment: OpenSegment, moment: datetime) -> bool:
         age = moment - self._state.opened_at
-        return segment.committed >= self._settings.segment_bytes or age >= timedelta(seconds=self._settings.seal_seconds)
+        return segment.committed >= self._settings.segment_bytes or age >= timedelta(
+            seconds=self._settings.seal_seconds
+        )
 
 
 def _head_of(state: State) -> Head:
@@ -185,7 +187,7 @@ def _locked(directory: Path) -> int:
         holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(lock)
         raise SpoolError(
-            f"{directory}: another receiver writes this spool (process {holder}); stop it, or give this one another name"
+            f"{directory}: another receiver (process {holder}) writes this spool; stop it, or use another name"
         ) from None
     os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
     return lock

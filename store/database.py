@@ -41,7 +41,8 @@ class StoreBroken(StoreError):  # noqa: N818
 class Database:
     """One open store. Writers take turns; readers see the last commit and wait for nobody.
 
-    A cursor belongs to the thread that took it."""
+    A cursor belongs to the thread that took it.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.path = path
@@ -107,6 +108,7 @@ def settings(path: Path, memory_limit: str, threads: int) -> dict[str, str | boo
         "enable_external_access": "false",
         "lock_configuration": "true",
         "memory_limit": memory_limit,
+        "storage_compatibility_version": "v1.5.0",  # what the oldest DuckDB that we allow can read
         "temp_directory": str(path.parent / "store.spill"),
         "threads": str(threads),
     }
@@ -141,7 +143,7 @@ def _explained(path: Path, error: duckdb.Error) -> StoreError:
         by = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
         return StoreHeld(f"{path}: held by {by}. Stop that first, or ask it: `hsmtrail status`.")
     if NEWER_FILE.search(text):
-        return StoreTooNew(f"{path}: written by a newer DuckDB than {duckdb.__version__}. Use the newer hsmtrail again.")
+        return StoreTooNew(f"{path}: written by a newer DuckDB than {duckdb.__version__}. Use that one again.")
     if isinstance(error, duckdb.IOException) and "Permission denied" in text:
         return StoreError(f"{path}: permission denied. Give this user the right to read and write it.")
     first = text.splitlines()[0][:300]

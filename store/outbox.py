@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-URGENCY = "list_position(['critical', 'high', 'medium', 'low', 'info'], severity)"
-
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -80,7 +78,7 @@ def next_due(cursor: duckdb.DuckDBPyConnection, sink: str, now: datetime) -> Wai
     row = cursor.execute(
         "SELECT id, sink, kind, severity, message, attempts FROM outbox"
         " WHERE state = 'waiting' AND sink = $sink AND next_attempt_at <= $now"
-        f" ORDER BY {URGENCY}, id LIMIT 1",
+        " ORDER BY list_position(['critical', 'high', 'medium', 'low', 'info'], severity), id LIMIT 1",
         {"sink": sink, "now": now},
     ).fetchone()
     return Waiting(*row) if row else None

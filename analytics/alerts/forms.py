@@ -53,13 +53,7 @@ def slack(message: Message) -> dict[str, Any]:
 
 def teams(message: Message) -> dict[str, Any]:
     """An adaptive card for Teams. RichTextBlock knows no Markdown: a log line cannot become a link."""
-    head = {
-        "type": "TextBlock",
-        "text": _no_markdown(headline(message)),
-        "weight": "Bolder",
-        "size": "Medium",
-        "wrap": True,
-    }
+    head = {"type": "TextBlock", "text": _no_markdown(headline(message)), "weight": "Bolder", "wrap": True}
     rows = [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text}]} for text in _paragraphs(message)]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -73,16 +67,18 @@ def teams(message: Message) -> dict[str, Any]:
 
 def pagerduty(message: Message, routing_key: str) -> dict[str, Any]:
     """Events API v2: one incident a finding, however often it is raised."""
-    finding = isinstance(message, FindingMessage)
-    severity = PAGERDUTY_SEVERITIES.get(message.severity, "info") if finding else "info"
     payload = {
         "summary": headline(message),
-        "source": (message.device if finding else "") or "hsmtrail",
-        "severity": severity,
+        "source": "hsmtrail",
+        "severity": "info",
         "timestamp": instant(message.created_at),
-        "component": message.detector if finding else "hsmtrail",
+        "component": "hsmtrail",
         "custom_details": plain(message)["data"],
     }
+    if isinstance(message, FindingMessage):
+        payload["source"] = message.device or "hsmtrail"
+        payload["severity"] = PAGERDUTY_SEVERITIES.get(message.severity, "info")
+        payload["component"] = message.detector
     return {"routing_key": routing_key, "event_action": "trigger", "dedup_key": dedup_key(message), "payload": payload}
 
 

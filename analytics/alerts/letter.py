@@ -32,7 +32,7 @@ TEMPLATES = Environment(
 
 
 class CannotBeMade(Exception):  # noqa: N818  (a sentence)
-    """This message can never become a mail; the text says why."""
+    """It can never become a message for this receiver; the text says why."""
 
 
 def write_letter(message: Message, sink: EmailSink) -> EmailMessage:
@@ -60,9 +60,8 @@ def domain(sink: EmailSink) -> str:
 
 def _head(letter: EmailMessage, message: Message, sink: EmailSink) -> None:
     letter["From"] = sink.sender
-    letter["To"] = ", ".join(
-        message.recipients if isinstance(message, PackMessage) and message.recipients else sink.recipients
-    )
+    own = message.recipients if isinstance(message, PackMessage) else ()
+    letter["To"] = ", ".join(own or sink.recipients)
     letter["Subject"] = f"[hsmtrail] {headline(message)}"
     letter["Date"] = format_datetime(message.created_at.replace(tzinfo=UTC))
     letter["Message-ID"] = message_id(message, sink)

@@ -38,7 +38,7 @@ async def send_mail(message: Message, sink: EmailSink, seconds: float = TOTAL_SE
     except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
         answer = Answer(accepted=False, text=short(f"{error.code} {error.message}"))
     except TimeoutError as error:
-        answer = Answer(accepted=False, text=short(f"no answer in time: {error}"), reached=False)
+        answer = Answer(accepted=False, text=short(f"no answer in time: {error}".rstrip(": ")), reached=False)
     except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError) as error:
         answer = Answer(accepted=False, text=short(f"{type(error).__name__}: {error}"), reached=False)
     await _goodbye(client)

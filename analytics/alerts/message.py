@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  (pydantic reads the annotations)
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -103,6 +104,8 @@ def from_text(text: str) -> Message:
 def bounded(value: object, depth: int = 0) -> Any:  # noqa: ANN401  (JSON is what it is)
     """JSON of any size, cut so that a message stays a message."""
     match value:
+        case float() if not math.isfinite(value):
+            return str(value)  # JSON knows neither infinity nor NaN
         case None | bool() | int() | float():
             return value
         case dict() if depth < DEEPEST:

@@ -12,6 +12,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from analytics.alerts.answer import Answer, short
@@ -24,7 +25,7 @@ from analytics.alerts.webhook import post
 from store import outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from analytics.alerts.message import Message
@@ -83,44 +84,43 @@ class Outbox:
     async def deliver_due(self) -> int:
         """Try everything that is due; gives how many rows were accepted."""
         names = await asyncio.to_thread(self._due_sinks)
-        return sum(await asyncio.gather(*map(self._lane, names)))
+        never = asyncio.Event()
+        return sum(await asyncio.gather(*(self._lane(name, never) for name in names)))
 
     async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Until `stop`; `wake` says that something new may wait. What is being sent is ended first."""
-        lanes: dict[str, asyncio.Task[int]] = {}
+        """Until `stop`; `wake` says that something new may wait. What is being sent at the end is ended first."""
+        lanes: dict[str, asyncio.Task[None]] = {}
         while not stop.is_set():
             wake.clear()
-            pause = await self._start(lanes, wake)
+            pause = await self._start(lanes, stop, wake)
             await _first_of(stop, wake, pause)
         if lanes:
             await asyncio.wait(lanes.values())
 
-    async def _start(self, lanes: dict[str, asyncio.Task[int]], wake: asyncio.Event) -> float:
+    async def _start(self, lanes: dict[str, asyncio.Task[None]], stop: asyncio.Event, wake: asyncio.Event) -> float:
         """Start a lane for every sink that has something due; gives the seconds to the next look."""
         try:
-            names = await asyncio.to_thread(self._due_sinks)
-            for name in names:
+            for name in await asyncio.to_thread(self._due_sinks):
                 if name not in lanes:
-                    lanes[name] = asyncio.create_task(self._guarded(name))
-                    lanes[name].add_done_callback(lambda _, name=name: _ended(lanes, name, wake))
+                    lanes[name] = asyncio.create_task(self._guarded(name, stop))
+                    lanes[name].add_done_callback(partial(_ended, lanes, name, wake))
             return await asyncio.to_thread(self._pause, set(lanes))
         except Exception:  # the store may come back; what waits in it is safe
             log.exception("outbox_not_read")
             return self._limits.after_trouble
 
-    async def _guarded(self, name: str) -> int:
+    async def _guarded(self, name: str, stop: asyncio.Event) -> None:
         try:
-            return await self._lane(name)
+            await self._lane(name, stop)
         except Exception:  # one lane's trouble is not the others'
             log.exception("lane_failed", extra={"facts": {"sink": name}})
-            await asyncio.sleep(self._limits.after_trouble)
-            return 0
+            await _first_of(stop, stop, self._limits.after_trouble)
 
-    async def _lane(self, name: str) -> int:
-        """Everything that is due for one sink; stops when the sink cannot be reached."""
+    async def _lane(self, name: str, stop: asyncio.Event) -> int:
+        """Everything that is due for one sink, row by row; gives how many were accepted."""
         accepted = 0
-        async with self._busy.setdefault(name, asyncio.Lock()), self._turns:
-            while (row := await asyncio.to_thread(self._next, name)) is not None:
+        async with self._busy.setdefault(name, asyncio.Lock()):
+            while not stop.is_set() and (row := await asyncio.to_thread(self._next, name)) is not None:
                 result = self._unwritten.get(row.id) or await self._try(row)
                 self._unwritten[row.id] = result  # when it cannot be written now, it is not sent again for that
                 await asyncio.to_thread(self._write_down, row, result)
@@ -129,14 +129,17 @@ class Outbox:
         return accepted
 
     async def _try(self, row: Waiting) -> _Result:
-        sink = self._sinks.get(row.sink)
+        """One attempt. Only what can never be sent has no message in its result."""
+        message: Message | None = None
         try:
-            message = from_text(row.message)
-            if sink is None:
-                raise CannotBeMade(f"no [[alert.email]] or [[alert.webhook]] has the name {row.sink} any more")
-            answer = await self._send(message, sink)
-        except (CannotBeMade, ValueError) as error:
+            message = _read(row)
+            async with self._turns:
+                answer = await self._send(message, _known(self._sinks, row.sink))
+        except CannotBeMade as error:
             return _Result(Answer(accepted=False, text=short(str(error))), None, self._now())
+        except Exception as error:  # a mistake of ours must not lose the alert: it is tried again, and seen in status
+            log.exception("attempt_failed", extra={"facts": {"outbox": row.id, "sink": row.sink}})
+            answer = Answer(accepted=False, text=f"our own mistake: {type(error).__name__}", reached=False)
         return _Result(answer, message, self._now())
 
     async def _send(self, message: Message, sink: Sink) -> Answer:
@@ -179,7 +182,20 @@ class Outbox:
         return min(max((moment - self._now()).total_seconds(), 0.0), self._limits.look_every)
 
 
-def _ended(lanes: dict[str, asyncio.Task[int]], name: str, wake: asyncio.Event) -> None:
+def _read(row: Waiting) -> Message:
+    try:
+        return from_text(row.message)
+    except ValueError as error:
+        raise CannotBeMade(f"what was written cannot be read: {error}") from None
+
+
+def _known(sinks: Mapping[str, Sink], name: str) -> Sink:
+    if name not in sinks:
+        raise CannotBeMade(f"no [[alert.email]] or [[alert.webhook]] has the name {name} any more")
+    return sinks[name]
+
+
+def _ended(lanes: dict[str, asyncio.Task[None]], name: str, wake: asyncio.Event, _: asyncio.Task[None]) -> None:
     del lanes[name]
     wake.set()
 

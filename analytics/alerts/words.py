@@ -1,4 +1,4 @@
-"""The sentences that mails and chats share. Trusted words and words from the network never stand in one sentence's head."""
+"""The sentences that mails and chats share; the headline is made of trusted words only."""
 
 from __future__ import annotations
 
@@ -121,9 +121,8 @@ def _countdown(message: FindingMessage) -> Countdown | None:
 
 
 def _facts(message: FindingMessage) -> list[Item]:
-    shown = {
-        name: value for name, value in message.columns.items() if name not in SAID_APART and value not in (None, "")
-    }
+    said = {name: value for name, value in message.columns.items() if value not in (None, "")}
+    shown = {name: value for name, value in said.items() if name not in SAID_APART}
     facts = [Item(visible(name.replace("_", " "), 100), inert(_plain(value))) for name, value in shown.items()]
     ticket = [Item("change ticket", inert(message.change_ticket))] if message.change_ticket else []
     return ticket + facts

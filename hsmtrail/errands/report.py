@@ -51,7 +51,7 @@ class MakeReport(Errand):
             end = moment(self.end) if self.end else begin + timedelta(days=7)
             if end <= begin:
                 raise Misuse("--to lies before --from")
-            return period.between(begin, end)
+            return period.between(begin, end, zone)
         if self.end:
             raise Misuse("--to goes with --from")
         return period.last_complete_week(desk.now(), zone)

@@ -1,0 +1,81 @@
+"""What waits for the spool: bounded in bytes, so that a slow disk slows the senders and not the machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.portions import Portion
+
+
+class Pending:
+    """Between the listeners' threads and the spool's; `blocked` says why nothing can be spooled now, or ''."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.blocked = ""
+        self._most = most_bytes
+        self._portions: deque[tuple[float, Portion]] = deque()
+        self._bytes = 0  # waiting or being written
+        self._waiting = 0
+        self._target = 0
+        self._stopping = self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, portion: Portion, *, patient: bool = True) -> bool:
+        """Wait for room, and be taken. False: not taken, the spool is blocked and the caller would not wait for it."""
+        size = portion.size
+        with self._changed:
+            while self._bytes and self._bytes + size > self._most:
+                if self.blocked and (self._stopping or not patient):
+                    return False
+                self._changed.wait(0.1)
+            self._portions.append((time.monotonic(), portion))
+            self._bytes += size
+            self._waiting += size
+            if len(self._portions) == 1 or self._waiting >= self._target:
+                self._changed.notify_all()
+            return True
+
+    def take(self, least_bytes: int, seconds: float) -> list[Portion]:
+        """What came together: `least_bytes`, or all when the oldest is `seconds` old. Empty when all is over."""
+        with self._changed:
+            self._target = least_bytes
+            while not self._portions and not self._closed:
+                self._changed.wait()
+            while self._portions and self._waiting < least_bytes and not self._closed:
+                left = self._portions[0][0] + seconds - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            return self._next(least_bytes)
+
+    def _next(self, least_bytes: int) -> list[Portion]:
+        taken: list[Portion] = []
+        size = 0
+        while self._portions and size < least_bytes:
+            portion = self._portions.popleft()[1]
+            taken.append(portion)
+            size += portion.size
+        self._waiting -= size
+        return taken
+
+    def done(self, portions: list[Portion]) -> None:
+        """These are spooled or refused: there is room again."""
+        with self._changed:
+            self._bytes -= sum(portion.size for portion in portions)
+            self._changed.notify_all()
+
+    def stop_waiting(self) -> None:
+        """Nobody waits for a blocked spool any more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

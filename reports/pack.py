@@ -1,0 +1,82 @@
+"""A review pack as data: what the store says about one period. Pure: no clock, no disk; the same store gives the same pack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.questions import Asked, Questions
+from reports.sections import authentication, configuration, findings, privileged, provenance, quality, verdict
+from reports.settings import DetectorNote, PackSettings, RoleLimit
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from reports.period import Period
+
+__all__ = ["DetectorNote", "Pack", "PackSettings", "RoleLimit", "make_pack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The sections in the order in which they are read; `asked` are the questions behind all figures."""
+
+    period: Period
+    organisation: str
+    verdict: str
+    facts: tuple[verdict.Fact, ...]
+    quality: quality.Quality
+    findings: findings.Findings
+    privileged: privileged.Privileged
+    authentication: authentication.Authentication
+    configuration: configuration.Configuration
+    evidence: tuple[provenance.Line, ...]
+    provenance: provenance.Provenance
+    asked: tuple[Asked, ...]
+
+
+def make_pack(cursor: duckdb.DuckDBPyConnection, period: Period, settings: PackSettings) -> Pack:
+    """Everything about `period` that the store behind `cursor` knows; reads only."""
+    ask = Questions(cursor)
+    trust = quality.read(ask, period)
+    found = findings.read(ask, period, settings)
+    acts = privileged.read(ask, period, settings)
+    logins = authentication.read(ask, period, settings)
+    state = configuration.read(ask, period, settings)
+    return Pack(
+        period=period,
+        organisation=settings.organisation,
+        verdict=verdict.verdict(found, acts, trust),
+        facts=verdict.facts(found, acts, logins, trust, _before(ask, period.previous(), settings), period),
+        quality=trust,
+        findings=found,
+        privileged=acts,
+        authentication=logins,
+        configuration=state,
+        evidence=provenance.evidence(ask, period, _shown_records(found, state, trust)),
+        provenance=provenance.read(ask, period, settings),
+        asked=tuple(ask.asked),
+    )
+
+
+def _before(ask: Questions, period: Period, settings: PackSettings) -> verdict.Before:
+    streaks = ask.rows(authentication.Streak, "ladders", period)
+    appliance = ask.row(authentication.ApplianceFailures, "appliance_failure_count", period)
+    acts = ask.row(privileged.ActCount, "privileged_count", period, grace_minutes=settings.grace_minutes)
+    return verdict.Before(
+        findings=ask.row(findings.Number, "finding_count", period).number,
+        privileged=acts.acts,
+        failed_logins=sum(row.failures for row in streaks) + appliance.failures,
+        counts=ask.row(quality.Counts, "counts", period),
+    )
+
+
+def _shown_records(
+    found: findings.Findings, state: configuration.Configuration, trust: quality.Quality
+) -> list[int]:
+    """The lines that the pack links to."""
+    return [
+        *(record for finding in (*found.open, *found.handled) for record in finding.records),
+        *(difference.record_id for difference in state.differences),
+        *(row.record_id for row in trust.unread),
+    ]

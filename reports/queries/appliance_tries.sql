@@ -1,0 +1,11 @@
+-- Logins to the appliance itself, one row per device, source, account, message form and day.
+SELECT
+    device, coalesce(source, '') AS source, coalesce(account, '') AS account, pattern,
+    date_diff('second', event_at, $end) // 86400                                    AS days_back,
+    count(*) FILTER (outcome = 'failed')                                            AS failures,
+    min(event_at) FILTER (outcome = 'failed')                                       AS first_failure,
+    max(event_at) FILTER (outcome = 'failed')                                       AS last_failure,
+    max(event_at) FILTER (outcome = 'ok')                                           AS last_success
+FROM logins
+WHERE event_at >= $begin AND event_at < $end AND role = '' AND strike IS NOT TRUE
+GROUP BY ALL

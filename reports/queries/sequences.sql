@@ -1,0 +1,38 @@
+-- The HSM numbers its audit records: what is missing between two of them was lost or withheld. Numbers begin again after a
+-- re-initialisation; records before the period close the gap at its beginning.
+WITH ordered AS (
+    SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence AS sequence, event_at,
+        lag(audit_sequence) OVER (PARTITION BY device, hsm_serial ORDER BY event_at, audit_sequence) AS before
+    FROM audit_records
+    WHERE event_at >= $begin - INTERVAL 28 DAY AND event_at < $end
+),
+numbered AS (
+    SELECT *, count(*) FILTER (sequence < before AND (sequence <= 1 OR before - sequence > 1000))
+        OVER (PARTITION BY device, serial ORDER BY event_at, sequence ROWS UNBOUNDED PRECEDING) AS count_anew
+    FROM ordered
+),
+single AS (
+    SELECT device, serial, count_anew, sequence, min(event_at) AS event_at
+    FROM numbered
+    GROUP BY device, serial, count_anew, sequence
+),
+stepped AS (
+    SELECT *, lag(sequence) OVER (PARTITION BY device, serial, count_anew ORDER BY sequence) AS last_before
+    FROM single
+),
+gapped AS (
+    SELECT *, coalesce(sequence - last_before - 1, 0) AS missing FROM stepped WHERE event_at >= $begin
+)
+SELECT
+    device, serial,
+    count(*)::HUGEINT + sum(missing)                                                       AS expected,
+    count(*)                                                                               AS received,
+    sum(missing)                                                                           AS missing,
+    count(*) FILTER (missing > 0)                                                          AS gaps,
+    coalesce(list(
+        CASE WHEN missing = 1 THEN (sequence - 1)::VARCHAR ELSE concat(last_before + 1, ' to ', sequence - 1) END
+        ORDER BY event_at, sequence
+    ) FILTER (missing > 0), [])[1:12]                                                      AS ranges
+FROM gapped
+GROUP BY device, serial
+ORDER BY device, serial

@@ -1,0 +1,116 @@
+"""Where the pack comes from: lines, chains, detectors, patterns; what it cannot see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.text import counted, listed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reports.period import Period
+    from reports.questions import Questions
+    from reports.settings import DetectorNote, PackSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of evidence; `raw` is cut at 2,000 of `characters`."""
+
+    record_id: int
+    device: str
+    family: str
+    event_at: datetime
+    received_at: datetime
+    transport: str
+    listener: str
+    peer: str
+    status: str
+    trouble: str
+    raw: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest batch of one receiver's chain; its SHA-256 covers everything before it."""
+
+    receiver: int
+    batch: int
+    last_record: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    detector: str
+    ran: int
+    failed: int
+    skipped: int
+    suppressed: int
+    versions: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatternVersion:
+    version: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """`heads` reach as far as the period's lines do, so later lines change no older pack; `chain` is the whole store's."""
+
+    hsmtrail_version: str
+    patterns_version: str
+    patterns: tuple[PatternVersion, ...]
+    heads: tuple[Head, ...]
+    chain: tuple[Head, ...]
+    detectors: tuple[DetectorNote, ...]
+    runs: tuple[Run, ...]
+    remarks: tuple[str, ...]
+
+    def run(self, detector: str) -> Run | None:
+        return next((run for run in self.runs if run.detector == detector), None)
+
+
+def read(ask: Questions, period: Period, settings: PackSettings) -> Provenance:
+    runs = ask.rows(Run, "runs", period)
+    detectors = tuple(sorted(settings.detectors, key=lambda note: note.id))
+    return Provenance(
+        hsmtrail_version=settings.hsmtrail_version,
+        patterns_version=settings.patterns_version,
+        patterns=ask.rows(PatternVersion, "pattern_versions", period),
+        heads=ask.rows(Head, "heads", period),
+        chain=ask.rows(Head, "chain", period),
+        detectors=detectors,
+        runs=runs,
+        remarks=tuple(remarks(detectors, runs)),
+    )
+
+
+def evidence(ask: Questions, period: Period, records: list[int]) -> tuple[Line, ...]:
+    """The raw lines of these records, in the order of their ids."""
+    return ask.rows(Line, "evidence", period, records=sorted(set(records)))
+
+
+def remarks(detectors: tuple[DetectorNote, ...], runs: tuple[Run, ...]) -> list[str]:
+    """A detector that did not run has found nothing: the reader must know."""
+    said = []
+    done = {run.detector for run in runs if run.ran}
+    idle = [note.id for note in detectors if note.enabled and note.id not in done]
+    if idle:
+        said.append(f"{counted(len(idle), 'detector')} did not run over this period: {listed(idle)}.")
+    failed = [run.detector for run in runs if run.failed]
+    if failed:
+        said.append(f"{counted(len(failed), 'detector')} failed at least once: {listed(failed)}.")
+    disabled = [note.id for note in detectors if not note.enabled]
+    if disabled:
+        said.append(f"{counted(len(disabled), 'detector')} switched off by configuration: {listed(disabled)}.")
+    hidden = sum(run.suppressed for run in runs)
+    if hidden:
+        said.append(f"Allow-lists and suppressions hid {counted(hidden, 'result')}.")
+    return [text[0].upper() + text[1:] for text in said]

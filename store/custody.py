@@ -1,0 +1,139 @@
+"""The sums of custody: per minute and listener, what was received, refused, spooled, stored and copied.
+
+received = spooled + refused, and spooled = stored, in every row where nothing was lost. The receiver counts without
+end; a batch carries its counters as they stood when the batch was spooled. What a batch adds to them belongs to the
+minute in which it was spooled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    import duckdb
+
+SUMS = ("received", "kernel_dropped", "refused", "cut", "spooled", "stored", "copies")
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """One listener's figures, in messages; cumulative in a batch."""
+
+    received: int = 0
+    kernel_dropped: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    cut: int = 0
+    spooled: int = 0
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is to be added to one row of custody."""
+
+    sums: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+class Ledger:
+    """Collects what the batches of one transaction add."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[datetime, str], Entry] = {}
+
+    def add(
+        self,
+        at: datetime,
+        rows: Mapping[str, int],
+        copies: Mapping[str, int],
+        counters: Mapping[str, Counters],
+        before: Mapping[str, Counters] | None,
+    ) -> None:
+        """One batch: its rows and copies by listener, its counters, and those of the receiver's batch before it.
+
+        `before` is None when that batch is not known: then only what the batch itself holds can be said.
+        """
+        for listener in {*rows, *counters}:
+            entry = self._entry(at, listener)
+            stored = rows.get(listener, 0)
+            entry.sums.update({"stored": stored, "copies": copies.get(listener, 0)})
+            if before is None or listener not in counters:
+                entry.sums.update({"received": stored, "spooled": stored})
+            else:
+                _grow(entry, counters[listener], before.get(listener, Counters()))
+
+    def write(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Add everything to the table, within the caller's transaction."""
+        for (minute, listener), entry in self._entries.items():
+            _write(cursor, minute, listener, entry)
+
+    def _entry(self, at: datetime, listener: str) -> Entry:
+        return self._entries.setdefault((at.replace(second=0, microsecond=0), listener), Entry())
+
+
+def as_json(counters: Mapping[str, Counters]) -> str:
+    """As `batches.counters` keeps them."""
+    return json.dumps(
+        {
+            listener: {
+                "received": one.received,
+                "kernel_dropped": one.kernel_dropped,
+                "refused": dict(one.refused),
+                "cut": one.cut,
+                "spooled": one.spooled,
+            }
+            for listener, one in counters.items()
+        },
+        separators=(",", ":"),
+    )
+
+
+def from_json(text: str) -> dict[str, Counters]:
+    return {listener: Counters(**figures) for listener, figures in json.loads(text).items()}
+
+
+def _grow(entry: Entry, now: Counters, before: Counters) -> None:
+    for name in ("received", "kernel_dropped", "cut", "spooled"):
+        entry.sums[name] += _growth(getattr(now, name), getattr(before, name))
+    for reason, number in now.refused.items():
+        grown = _growth(number, before.refused.get(reason, 0))
+        if grown:
+            entry.sums["refused"] += grown
+            entry.reasons[reason] += grown
+
+
+def _growth(now: int, before: int) -> int:
+    """A counter that fell has begun anew."""
+    return now - before if now >= before else now
+
+
+def _write(cursor: duckdb.DuckDBPyConnection, minute: datetime, listener: str, entry: Entry) -> None:
+    row = cursor.execute(
+        "SELECT refused_reasons FROM custody WHERE minute = ? AND listener = ?", [minute, listener]
+    ).fetchone()
+    added = [entry.sums[name] for name in SUMS]
+    if row is None:
+        cursor.execute(
+            "INSERT INTO custody BY NAME SELECT ? AS minute, ? AS listener, ? AS received, ? AS kernel_dropped,"
+            " ? AS refused, ? AS cut, ? AS spooled, ? AS stored, ? AS copies, ? AS refused_reasons",
+            [minute, listener, *added, _reasons([entry.reasons])],
+        )
+        return
+    cursor.execute(
+        "UPDATE custody SET received = received + ?, kernel_dropped = kernel_dropped + ?, refused = refused + ?,"
+        " cut = cut + ?, spooled = spooled + ?, stored = stored + ?, copies = copies + ?, refused_reasons = ?"
+        " WHERE minute = ? AND listener = ?",
+        [*added, _reasons([Counter(json.loads(row[0])), entry.reasons]), minute, listener],
+    )
+
+
+def _reasons(parts: Iterable[Counter[str]]) -> str:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return json.dumps(total, sort_keys=True)

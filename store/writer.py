@@ -1,0 +1,190 @@
+"""Writes parsed batches: rows, chain and custody in one transaction, each batch exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from store import custody
+from store.copies import KnownPaths, copies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+    import pyarrow as pa
+
+    from store.custody import Counters
+    from store.database import Database
+
+NUMBER_BITS = 48
+"""Batch numbers carry the receiver's number above these bits."""
+
+BATCH_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
+    "batch": pl.UInt64,
+    "position": pl.UInt64,
+    "segment": pl.String,
+    "first_record": pl.UInt64,
+    "rows": pl.UInt64,
+    "sha256": pl.String,
+    "previous": pl.String,
+    "committed_at": pl.Datetime("us"),
+    "stored_at": pl.Datetime("us"),
+    "counters": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch of the spool as the store knows it; numbers with the receiver's in the high 16 bits."""
+
+    batch: int
+    first_record: int
+    rows: int
+    sha256: str
+    previous: str
+    committed_at: datetime
+    segment: str
+    counters: Mapping[str, Counters]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatches:
+    """One commit. `from_position` is exclusive, `to_position` inclusive."""
+
+    batches: int
+    records: int
+    copies: int
+    from_position: int
+    to_position: int
+
+
+class Writer:
+    """The one that writes records. It remembers what it would otherwise have to read before each commit."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: KnownPaths | None = None
+        self._counters: dict[int, Mapping[str, Counters]] = {}
+
+    def store(self, batches: Sequence[StoredBatch], rows: pl.DataFrame | pa.Table) -> StoredBatches:
+        """`rows`: all columns of `records` but `copy_of`, batch after batch. Batches that are there are left out."""
+        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+        with self._db.transaction() as cursor:
+            new = _not_stored(cursor, batches)
+            if len(new) < len(batches):
+                frame = frame.filter(pl.col("batch").is_in([batch.batch for batch in new]))
+            position = _last_position(cursor)
+            repeats = self._insert(cursor, frame)
+            _chain(cursor, new, position)
+            self._account(cursor, new, frame.select("batch", "listener"), repeats)
+        self._counters.update({batch.batch >> NUMBER_BITS: batch.counters for batch in new})
+        count = 0 if repeats is None else repeats.len() - repeats.null_count()
+        return StoredBatches(len(new), frame.height, count, position, position + len(new))
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> pl.Series | None:
+        """The rows with their `copy_of`, which is given back."""
+        if frame.is_empty():
+            return None
+        if self._known is None:
+            self._known = KnownPaths.of_store(cursor)
+        repeats = copies(cursor, self._known, frame)
+        _insert(cursor, "records", frame if repeats is None else frame.with_columns(copy_of=repeats))
+        return repeats
+
+    def _account(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        batches: Sequence[StoredBatch],
+        rows: pl.DataFrame,
+        repeats: pl.Series | None,
+    ) -> None:
+        said = rows.with_columns(copied=pl.lit(value=False) if repeats is None else repeats.is_not_null())
+        counts = said.group_by("batch", "listener").agg(rows=pl.len(), copies=pl.col("copied").sum())
+        stored: dict[int, dict[str, int]] = {}
+        copied: dict[int, dict[str, int]] = {}
+        for batch, listener, number, repeated in counts.iter_rows():
+            stored.setdefault(batch, {})[listener] = number
+            copied.setdefault(batch, {})[listener] = repeated
+        ledger = custody.Ledger()
+        before: dict[int, Mapping[str, Counters] | None] = {**self._counters}
+        for batch in batches:
+            receiver = batch.batch >> NUMBER_BITS
+            if receiver not in before:
+                before[receiver] = _counters_before(cursor, batch.batch)
+            here = batch.batch
+            ledger.add(batch.committed_at, stored.get(here, {}), copied.get(here, {}), batch.counters, before[receiver])
+            before[receiver] = batch.counters
+        ledger.write(cursor)
+
+
+def store_batches(db: Database, batches: Sequence[StoredBatch], rows: pl.DataFrame | pa.Table) -> StoredBatches:
+    """One commit by a writer of its own; who stores again and again keeps a Writer."""
+    return Writer(db).store(batches, rows)
+
+
+def stored_batches(db: Database) -> dict[int, int]:
+    """The last batch that the store has of each receiver, by the receiver's number."""
+    with db.reader() as cursor:
+        rows = cursor.execute("SELECT batch >> 48 AS receiver, max(batch) FROM batches GROUP BY receiver").fetchall()
+    return dict(rows)
+
+
+def _not_stored(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch]) -> list[StoredBatch]:
+    numbers = [batch.batch for batch in batches]
+    if not numbers:
+        return []
+    rows = cursor.execute("SELECT batch FROM batches WHERE batch BETWEEN ? AND ?", [min(numbers), max(numbers)])
+    there = {batch for (batch,) in rows.fetchall()}
+    return [batch for batch in batches if batch.batch not in there]
+
+
+def _last_position(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.execute("SELECT coalesce(max(position), 0) FROM batches").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _counters_before(cursor: duckdb.DuckDBPyConnection, batch: int) -> dict[str, Counters] | None:
+    """The counters of the receiver's batch before this one; none yet before its first; None when it is not there."""
+    receiver = batch >> NUMBER_BITS << NUMBER_BITS
+    row = cursor.execute(
+        "SELECT arg_max(counters, batch) FROM batches WHERE batch >= ? AND batch < ?", [receiver, batch]
+    ).fetchone()
+    if row and row[0] is not None:
+        return custody.from_json(row[0])
+    return {} if batch == receiver + 1 else None
+
+
+def _chain(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch], position: int) -> None:
+    if not batches:
+        return
+    stored_at = datetime.now(UTC).replace(tzinfo=None)
+    rows = [
+        {
+            "batch": batch.batch,
+            "position": number,
+            "segment": batch.segment,
+            "first_record": batch.first_record,
+            "rows": batch.rows,
+            "sha256": batch.sha256,
+            "previous": batch.previous,
+            "committed_at": batch.committed_at,
+            "stored_at": stored_at,
+            "counters": custody.as_json(batch.counters),
+        }
+        for number, batch in enumerate(batches, position + 1)
+    ]
+    _insert(cursor, "batches", pl.DataFrame(rows, schema=BATCH_COLUMNS))
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Columns without any value are left out: DuckDB writes NULL for them in no time."""
+    said = frame.select([name for name in frame.columns if frame[name].null_count() < frame.height])
+    cursor.register("arriving", said.to_arrow(compat_level=pl.CompatLevel.newest()))
+    try:
+        cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM arriving")  # noqa: S608  (ours, never from outside)
+    finally:
+        cursor.unregister("arriving")
