@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from store.query import QueryFailed, Refused, Stopped, run_query
 
 from hsmtrail import formats
 from hsmtrail.errands import ERRANDS
@@ -18,7 +19,6 @@ from hsmtrail.errands.findings import ListFindings
 from hsmtrail.errands.status import ShowStatus
 from hsmtrail.failures import Failure, Misuse
 from hsmtrail.metrics import exposition
-from store.query import QueryFailed, Refused, Stopped, run_query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

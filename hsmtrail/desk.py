@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from analytics.duty import Duty
+
 from hsmtrail import wiring
 from hsmtrail.failures import Failure
 from store.database import Database, StoreError

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from analytics.alerts.enqueue import enqueue_pack
+from analytics.alerts.sinks import EmailSink
+from hsmtrail import wiring
 from hsmtrail.config_checks import seconds, weekly
 from hsmtrail.errands.report import MakeReport
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hsmtrail.desk import Desk
+    from reports.period import Period
 
 log = logging.getLogger("hsmtrail.schedule")
 
@@ -36,7 +41,6 @@ class Timetable:
         )
 
     def start(self) -> None:
-        now = self._desk.now
         for detector in self._desk.duty.detectors:
             if detector.every != "live":
                 every = IntervalTrigger(seconds=seconds(detector.every), timezone="UTC")
@@ -46,7 +50,7 @@ class Timetable:
         when = CronTrigger(day_of_week=day, hour=hour, minute=minute, timezone=report.time_zone)
         self._scheduler.add_job(self.make_missing_pack, when, id="pack")
         self._scheduler.add_job(self.make_missing_pack, id="pack missed while down")
-        log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs()), "at": now()}})
+        log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs())}})
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -59,21 +63,39 @@ class Timetable:
             self._on_work()
 
     def make_missing_pack(self) -> None:
-        """The pack of the last complete period, unless it is there; a store without records gets none."""
+        """The pack of the last complete period, unless it is there; a store without records of it gets none."""
         order = MakeReport()
         span = order.span(self._desk)
         made = self._desk.configuration.below("packs", f"{span.name}.html")
         if made.exists() or not self._has_records(span):
             return
         answer = order.answer(self._desk)
+        self._send(answer)
         log.info("pack_made", extra={"facts": {"pack": answer["html"]}})
         self._on_work()
 
-    def _has_records(self, span: object) -> bool:
+    def _has_records(self, span: Period) -> bool:
         with self._desk.db.reader() as cursor:
-            begin, end = span.begin, span.end  # type: ignore[attr-defined]
             found = cursor.execute(
                 "SELECT 1 FROM events WHERE event_at >= $begin AND event_at < $end LIMIT 1",
-                {"begin": begin, "end": end},
+                {"begin": span.begin, "end": span.end},
             ).fetchone()
         return found is not None
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        """By mail to the recipients, through the outbox like everything that leaves."""
+        configuration = self._desk.configuration
+        if not configuration.report.recipients:
+            return
+        with self._desk.db.transaction() as cursor:
+            enqueue_pack(
+                cursor,
+                [sink for sink in wiring.sinks(configuration) if isinstance(sink, EmailSink)][:1],
+                self._desk.now(),
+                name=answer["name"],
+                title=answer["period"],
+                summary=[answer["verdict"]],
+                path=Path(answer["html"]),
+                sha256=answer["sha256"],
+                recipients=configuration.report.recipients,
+            )

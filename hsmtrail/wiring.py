@@ -7,7 +7,10 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from parsers.batch import Parser
+
 import hsmtrail
+from analytics.detector import Detector, Detectors, Override, load_all
 from analytics.alerts.outbox import Outbox, enqueue
 from analytics.alerts.sinks import EmailSink, Sink, WebhookSink
 from hsmtrail.config_checks import seconds, split_server
@@ -15,7 +18,6 @@ from hsmtrail.failures import Misuse
 from ingest.loader import Loader
 from ingest.spool import SpoolSettings
 from parsers import patterns
-from parsers.batch import Parser
 from parsers.inventory import Device, Inventory
 
 if TYPE_CHECKING:
@@ -81,7 +83,10 @@ def write_devices(db: Database, configuration: Configuration) -> None:
 def sinks(configuration: Configuration) -> list[Sink]:
     alert = configuration.alert
     try:
-        return [*(_email(item, configuration) for item in alert.email), *(_webhook(item, configuration) for item in alert.webhook)]
+        return [
+            *(_email(item, configuration) for item in alert.email),
+            *(_webhook(item, configuration) for item in alert.webhook),
+        ]
     except ValueError as error:
         raise Misuse(f"{configuration.path}: {error}") from None
 
@@ -110,4 +115,55 @@ def outbox(db: Database, configuration: Configuration, now: Callable[[], datetim
     return Outbox(db, sinks(configuration), now)
 
 
-__all__ = ["Loader", "enqueue", "hsmtrail", "partial"]
+def loader(
+    db: Database, configuration: Configuration, on_stored: Callable[[], None], on_failure: Callable[[], None]
+) -> Loader:
+    return Loader(db, configuration.below(), parser(configuration), lambda _: on_stored(), on_failure)
+
+
+def overrides(configuration: Configuration | None) -> dict[str, Override]:
+    return {
+        identifier: Override(item.enabled, item.severity or "", item.parameters)
+        for identifier, item in (configuration.detectors if configuration else {}).items()
+    }
+
+
+def all_detectors(configuration: Configuration | None) -> Detectors:
+    return load_all(folders(configuration, "detector_folders"), overrides(configuration))
+
+
+def detector_mistakes(configuration: Configuration | None) -> list[str]:
+    return list(map(str, all_detectors(configuration).mistakes))
+
+
+def pattern_mistakes(configuration: Configuration | None) -> list[str]:
+    """Files that cannot be read, and examples that do not give what they promise."""
+    try:
+        return patterns.load(folders(configuration, "pattern_folders")).check()
+    except patterns.PatternError as error:
+        return str(error).splitlines()
+
+
+def pack_settings(configuration: Configuration, detectors: Iterable[Detector]) -> PackSettings:
+    """What a pack is told besides the store."""
+    return PackSettings(
+        organisation=configuration.report.organisation,
+        hsmtrail_version=hsmtrail.__version__,
+        patterns_version=patterns.load(folders(configuration, "pattern_folders")).version,
+        detectors=tuple(map(_note, detectors)),
+        limits=tuple(_limits(configuration, detectors)),
+    )
+
+
+def _note(detector: Detector) -> DetectorNote:
+    written = detector.written
+    return DetectorNote(
+        id=detector.id,
+        title=detector.title,
+        severity=detector.fixed_severity or detector.severity,
+        finds=detector.finds,
+        blind_spots=str(written["blind_spots"]).strip(),
+        runbook=detector.runbook,
+        sha256=detector.sha256,
+        enabled=detector.enabled,
+    )

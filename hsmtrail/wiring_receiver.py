@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hsmtrail.config_checks import seconds, split_address
-from hsmtrail.receiver import ReceiverSettings
-from ingest.receiving import ListenerSettings
+from ingest.receiving import ListenerSettings, ReceiverSettings
 from ingest.spool import SpoolSettings
 
 if TYPE_CHECKING:

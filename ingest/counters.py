@@ -34,6 +34,16 @@ class Counted:
         }
 
 
+@dataclass(slots=True)
+class Connections:
+    """Of one listener; counted apart from messages."""
+
+    accepted: int = 0
+    refused: int = 0
+    tls_failed: int = 0
+    without_message: int = 0
+
+
 def counted_from(document: Mapping[str, Any]) -> Counted:
     return Counted(
         spooled=int(document.get("spooled", 0)),

@@ -34,10 +34,11 @@ class Slots:
     def __init__(self, count: int, size: int) -> None:
         self.count, self.size = count, size
         memory = mmap.mmap(-1, count * size)  # pages come with the datagrams; numpy would ask for huge ones
-        self.octets = np.frombuffer(memory, np.uint8).reshape(count, size)
+        self.block = memoryview(memory)
+        self._octets = np.frombuffer(memory, np.uint8).reshape(count, size)
         self.names = np.zeros((count, NAME_BYTES), np.uint8)
         self._vectors = np.zeros((count, 2), np.uint64)
-        self._vectors[:, 0] = _addresses(self.octets)
+        self._vectors[:, 0] = _addresses(self._octets)
         self._vectors[:, 1] = size
         self._headers = np.zeros((count, HEADER_WORDS), np.uint64)
         self._headers[:, 0] = _addresses(self.names)
@@ -61,7 +62,8 @@ class Slots:
         raise OSError(number, os.strerror(number))
 
     def cut(self, filled: int) -> NDArray[np.bool_]:
-        return (self._flags[:filled] & socket.MSG_TRUNC) != 0
+        too_long: NDArray[np.bool_] = np.not_equal(self._flags[:filled] & np.uint32(socket.MSG_TRUNC), 0)
+        return too_long
 
 
 def _addresses(rows: NDArray[np.generic]) -> NDArray[np.uint64]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 from ingest.portions import spool_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ingest.counters import Taken
     from ingest.intake import Intake
-    from ingest.portions import Portion
     from ingest.spool_writer import SpoolSettings, SpoolWriter
+
+log = logging.getLogger("hsmtrail.spool")
 
 RETRY = 0.5
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,16 +31,27 @@ class GroupCommit:
         """Until the pending lines are closed and spooled."""
         pending = self._intake.pending
         while portions := pending.take(self._settings.commit_bytes, self._settings.commit_seconds):
-            self._spool(portions)
-            pending.done(portions)
+            size = sum(portion.size for portion in portions)
+            taken = [portion.taken for portion in portions]
+            try:
+                table = spool_table(portions)
+                portions.clear()  # the table has copies
+                reason = self._spool(table, taken)
+            except Exception:  # the next lines may do better, and these are counted
+                log.exception("batch_failed")
+                reason = "spool_error"
+            if reason:
+                for item in taken:
+                    self._intake.ledger.refuse(item.listener, reason, item.spooled)
+            pending.done(size)
 
     def stop_waiting(self) -> None:
         """Lines that the disk does not take are refused from now on, not tried again."""
         self._stopping.set()
 
-    def _spool(self, portions: list[Portion]) -> None:
-        table, taken = spool_table(portions), [portion.taken for portion in portions]
-        ledger = self._intake.ledger
+    def _spool(self, table: pa.RecordBatch, taken: list[Taken]) -> str:
+        """Commit, however long it takes; why not, when the receiver stops before the disk takes it."""
+        pending, ledger = self._intake.pending, self._intake.ledger
         while True:
             stopping = self._stopping.is_set()
             try:
@@ -43,14 +59,12 @@ class GroupCommit:
             except OSError as error:
                 self._block(error)
             else:
-                self._intake.pending.blocked = ""
+                pending.blocked = ""
                 ledger.take(taken)
-                return
+                return ""
             if stopping:
-                break
+                return pending.blocked
             self._stopping.wait(RETRY)
-        for item in taken:
-            ledger.refuse(item.listener, self._intake.pending.blocked, item.spooled)
 
     def _block(self, error: OSError) -> None:
         reason = "disk_full" if error.errno in NO_ROOM else "spool_error"

@@ -62,10 +62,10 @@ class Pending:
         self._waiting -= size
         return taken
 
-    def done(self, portions: list[Portion]) -> None:
-        """These are spooled or refused: there is room again."""
+    def done(self, size: int) -> None:
+        """So many bytes are spooled or refused: there is room again."""
         with self._changed:
-            self._bytes -= sum(portion.size for portion in portions)
+            self._bytes -= size
             self._changed.notify_all()
 
     def stop_waiting(self) -> None:

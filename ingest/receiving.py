@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.counters import Ledger, counted_from, furthest
+from ingest.counters import Connections, Ledger, counted_from, furthest
 from ingest.group_commit import GroupCommit
 from ingest.intake import Intake
 from ingest.notices import Notices
@@ -17,7 +17,7 @@ from ingest.pending import Pending
 from ingest.sockets import ListenerError, ListenerSettings
 from ingest.spool_writer import SpoolError, SpoolSettings, SpoolWriter
 from ingest.status_file import read_status, write_status
-from ingest.tcp import Connections, TcpListener
+from ingest.tcp import TcpListener
 from ingest.udp import UdpListener
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ReceiverSettings:
     name: str = "main"
     number: int = 1
     spool: SpoolSettings = SpoolSettings()  # noqa: RUF009  (frozen)
-    pending_bytes: int = 32 << 20
+    pending_bytes: int = 12 << 20
 
     @property
     def directory(self) -> Path:
@@ -118,7 +118,7 @@ class Receiver:
                     "protocol": listener.settings.protocol,
                     "address": listener.address,
                     **counters[listener.settings.name].as_json(),
-                    **_connections(listener),
+                    "connections": asdict(listener.connections),
                 }
                 for listener in self._listeners
             ],
@@ -162,10 +162,6 @@ class Receiver:
             write_status(self._settings.directory, self.status())
         except OSError as error:
             self._intake.notices.warn("status_not_written", str(self._settings.directory), error=error.strerror)
-
-
-def _connections(listener: UdpListener | TcpListener) -> dict[str, Any]:
-    return {"connections": asdict(listener.connections)} if isinstance(listener, TcpListener) else {}
 
 
 def _listeners_in(status: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -55,7 +55,7 @@ class Allowed:
     def __contains__(self, address: str) -> bool:
         if not self._networks:
             return True
-        found = ipaddress.ip_address(address.split("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
         return any(found.version == network.version and found in network for network in self._networks)
 
 

@@ -29,8 +29,12 @@ class OpenSegment:
         if path.exists() and path.stat().st_size:
             path.rename(free_name(path))
         segment = cls(path, first_batch, 0)
-        segment.cut()
-        _sync_folder(directory)
+        try:
+            segment.cut()
+            _sync_folder(directory)
+        except OSError:
+            segment.discard()
+            raise
         return segment
 
     @classmethod

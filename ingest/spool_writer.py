@@ -89,7 +89,8 @@ class SpoolWriter:
     ) -> SpoolWriter:
         """Open and mend after any kill; SpoolError when another writer has it or the folder cannot be written."""
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, exist_ok=True)
             lock = _locked(directory)
         except OSError as error:
             raise _unusable(directory, error) from None

@@ -15,6 +15,7 @@ from ingest.portions import CUT, INCOMPLETE, Portion, Source, gathered
 from ingest.sockets import Allowed, address_of, bound
 
 if TYPE_CHECKING:
+    from ingest.counters import Connections
     from ingest.framing import Frames
     from ingest.intake import Intake
     from ingest.sockets import ListenerSettings
@@ -28,16 +29,6 @@ PAUSE = 0.001
 WAIT = 0.2
 SWEEP = 1.0
 LONGEST_DRAIN = 2.0
-
-
-@dataclass(slots=True)
-class Connections:
-    """Counted apart from messages."""
-
-    accepted: int = 0
-    refused: int = 0
-    tls_failed: int = 0
-    without_message: int = 0
 
 
 @dataclass(slots=True)

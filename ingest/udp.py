@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest.counters import Connections
 from ingest.datagrams import Slots
 from ingest.portions import CUT, Portion, Source, gathered
 from ingest.sockets import DEFAULT_UDP_BUFFER, RMEM_MAX, Allowed, KernelDrops, address_of, bound, take_no_more, widen
@@ -36,6 +37,7 @@ MOST_PEERS = 4096
 class UdpListener:
     def __init__(self, settings: ListenerSettings, intake: Intake) -> None:
         self.settings, self._intake = settings, intake
+        self.connections = Connections()  # UDP has none
         self._socket = bound(settings)
         self.address = address_of(self._socket)
         self._widen(settings.receive_buffer or DEFAULT_UDP_BUFFER)
@@ -97,7 +99,7 @@ class UdpListener:
         starts = kept * self._slots.size
         cut = np.flatnonzero(self._slots.cut(filled)[kept]).tolist()
         portion = Portion(
-            raw=gathered(memoryview(self._slots.octets).cast("B"), starts, starts + lengths[kept]),
+            raw=gathered(self._slots.block, starts, starts + lengths[kept]),
             received_at=self._moments[kept],
             sources=sources,
             which=which[kept],

@@ -19,6 +19,7 @@ _WORDED = re.compile(r"(?:(\d{4}) )?(\w{3}) +(\d+)(?: (\d{4}))? (\d\d):(\d\d):(\
 _RECORD = re.compile(r"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)")
 
 A_YEAR = timedelta(days=366)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (naive UTC, as everywhere between parts)
 
 
 def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | None:

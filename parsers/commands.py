@@ -33,7 +33,7 @@ def judge(text: str, code: int | None) -> Judged:
     judged = Judged(trouble=("ambiguous",) if typed.ambiguous else ())
     setting, value = _setting(typed)
     judged.columns = {
-        "command": typed.name,
+        "command": typed.name or None,
         "operation": typed.operation,
         "command_class": class_of(typed.operation),
         "outcome": ended.outcome,

@@ -10,11 +10,12 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from parsers.clock import EPOCH
+
 LENGTH = 28
 """Bytes that are understood."""
 
 _WORDS = struct.Struct("<7I")
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (naive UTC, as everywhere between parts)
 _QUARTER = 15 * 60
 WIDEST_ZONE = 14 * 3600
 
@@ -42,7 +43,7 @@ def decode(text: str) -> RawBlock | None:
     sequence, _, at, code, minor, major, session = _WORDS.unpack_from(data)
     if at == 0:
         return None
-    return RawBlock(sequence & 0xFFFFFF, _EPOCH + timedelta(seconds=at), code, minor, major, session)
+    return RawBlock(sequence & 0xFFFFFF, EPOCH + timedelta(seconds=at), code, minor, major, session)
 
 
 def differences(block: RawBlock, said: dict[str, object], stamp: datetime | None) -> list[str]:

@@ -32,13 +32,23 @@ KINDS: dict[str, str] = {
     "event": r"LUNA_[A-Z0-9_]+",
     "quoted": r'[^"]*',
     "before_caret": r"[^^]+",
-    "origin": r"[^ ]+",  # Console, or address/port
+    "word_or_none": r"[^ ]*",
+    "unit": r"[^ ()]+",
+    "node": r"[a-z0-9_-]+",
+    "alarm": r"ALM[0-9]{4}",
+    "clock": r"[0-9:]{5,8}",
+    "signed": r"[+-]?[0-9.]{1,20}",
+    "number_list": r"[0-9]{1,6}(?:,[0-9]{1,6})*",
+    "dashes": r"-+",
+    "origin": r"[^ /]+(?:/[0-9]{1,5})?",  # Console, or address/port
+    "peer": r"[^ /]+/[0-9]{1,5}",  # address/port
     "stamp": rf"[0-9]{{2}}/[0-9]{{2}}/[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}"
     rf"|[0-9]{{4}} (?:{MONTHS}) {{1,2}}[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}",
     "text": r"[^ ].*?",  # the shortest stretch after which the rest fits
+    "tail": r"[^ ,].*?",  # the same, of a record whose next field begins with a comma
     "longest": r"[^ ].*",  # the longest one: what follows is what the program wrote last
 }
-STRETCHES = ("text", "longest")
+STRETCHES = ("text", "tail", "longest")
 
 _TOKEN = re.compile(
     r"(?P<open>\[\?)|(?P<close>\?\])|(?P<brace>\{\{|\}\})|\{(?P<name>[a-z_0-9]+)(?::(?P<kind>[^{}]+))?\}|(?P<blanks> +)"
@@ -65,7 +75,7 @@ class Field:
     def expression(self) -> str:
         """The regular expression of one value; of a stretch, without regard to what follows."""
         if "|" in self.kind:
-            return "|".join(escaped(word) for word in self.kind.split("|"))
+            return "|".join(escaped(word) for word in sorted(self.kind.split("|"), key=len, reverse=True))
         return KINDS[self.kind]
 
 
@@ -180,7 +190,7 @@ def _walk(nodes: tuple[Node, ...], after: tuple[Node, ...], found: list[str]) ->
     for index, node in enumerate(nodes):
         rest = (*nodes[index + 1 :], *after)
         if isinstance(node, Optional):
-            _walk(node.nodes, rest, found)
+            _walk(node.nodes if node.nodes != (Blanks(),) else (), rest, found)
         elif isinstance(node, Field) and node.kind not in STRETCHES:
             _check_end(node, rest, found)
         elif isinstance(node, Blanks) and any(isinstance(first, Blanks) for first in _firsts(rest)):
@@ -198,15 +208,29 @@ def _firsts(nodes: tuple[Node, ...]) -> list[Node]:
 
 
 def _check_end(field: Field, rest: tuple[Node, ...], found: list[str]) -> None:
-    held = re.compile(f"(?:{field.expression})")
     for first in _firsts(rest):
         if isinstance(first, Field):
             found.append(f"{{{field.name}}} and {{{first.name}}} touch")
-        elif isinstance(first, Literal) and "|" not in field.kind and _can_hold(held, field.kind, first.text[0]):
+        elif isinstance(first, Literal) and _can_hold(field, first.text[0]):
             found.append(f"{{{field.name}:{field.kind}}} can swallow the {first.text[0]!r} that follows it")
 
 
-def _can_hold(held: re.Pattern[str], kind: str, character: str) -> bool:
-    samples = {"code": "0", "stamp": "", "hex64": "", "event": "LUNA_A", "constant": "A", "level": "abc", "block": "0" * 40}
-    start = samples.get(kind, "0")
-    return bool(start) and held.fullmatch(start + character) is not None
+_SAMPLES = {
+    "code": "1",
+    "plain": "1",
+    "event": "LUNA_A",
+    "constant": "A",
+    "level": "abc",
+    "block": "0" * 40,
+    "peer": "h/1",
+    "clock": "00:00",
+    "dashes": "-",
+}
+_FIXED = ("stamp", "hex64", "alarm")
+
+
+def _can_hold(field: Field, character: str) -> bool:
+    """Whether a value could go on with a character; fixed forms cannot, whatever it is."""
+    if "|" in field.kind or field.kind in _FIXED:
+        return False
+    return re.fullmatch(field.expression, _SAMPLES.get(field.kind, "0") + character) is not None

@@ -54,15 +54,17 @@ def bars(panel: Panel, width: int = 340, height: int = 92) -> Markup:
         [
             _text(0, 11, panel.name, "name", INK),
             _line(left, lockout, width - right, lockout, "limit", HOT, dash=True),
-            _text(left - 4, lockout + 3, str(panel.limit), "tick", QUIET, "end"),
-            _text(left - 4, base + 3, "0", "tick", QUIET, "end"),
+            _text(left - 4, lockout + 3, str(panel.limit), "tick-word", QUIET, "end"),
+            _text(left - 4, base + 3, "0", "tick-word", QUIET, "end"),
             _line(left, base, width - right, base, "axis", RULE),
             *(
-                _rect(left + place * step, base - value * scale, step * 0.72, value * scale, *_shade(value, panel.limit))
+                _rect(
+                    left + place * step, base - value * scale, step * 0.72, value * scale, *_shade(value, panel.limit)
+                )
                 for place, value in enumerate(panel.counts)
                 if value
             ),
-            *(_text(left + place * step, height - 4, word, "tick", QUIET) for place, word in panel.ticks),
+            *(_text(left + place * step, height - 4, word, "tick-word", QUIET) for place, word in panel.ticks),
         ],
     )
 
@@ -79,7 +81,7 @@ def coverage(strips: tuple[Strip, ...], days: tuple[tuple[float, str], ...], tit
     body: list[Markup] = []
     for place, strip in enumerate(strips):
         y = place * row + 2
-        body.append(_text(0, y + 10, _shortened(strip.name), "tick", QUIET))
+        body.append(_text(0, y + 10, _shortened(strip.name), "tick-word", QUIET))
         body += (
             _rect(left + begin * span, y, (end - begin) * span, 13, "bar", BAR)
             for begin, end in heard(strip.begin, strip.gaps)
@@ -88,7 +90,7 @@ def coverage(strips: tuple[Strip, ...], days: tuple[tuple[float, str], ...], tit
             _rect(left + begin * span, y + 0.5, max((end - begin) * span, 1.5), 12, "gap", "none", HOT)
             for begin, end in strip.gaps
         )
-    body += (_text(left + at * span, height - 4, word, "tick", QUIET) for at, word in days)
+    body += (_text(left + at * span, height - 4, word, "tick-word", QUIET) for at, word in days)
     return _svg(width, height, title, body)
 
 

@@ -1,4 +1,4 @@
-"""A review pack as data: what the store says about one period. Pure: no clock, no disk; the same store gives the same pack."""
+"""A review pack as data: what the store says about one period. No clock, no disk: the same store, the same pack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.questions import Asked, Questions
-from reports.sections import authentication, configuration, findings, privileged, provenance, quality, verdict
+from reports.sections import authentication, configuration, findings, privileged, provenance, quality
+from reports.sections import verdict as top
 from reports.settings import DetectorNote, PackSettings, RoleLimit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Pack:
     period: Period
     organisation: str
     verdict: str
-    facts: tuple[verdict.Fact, ...]
+    facts: tuple[top.Fact, ...]
     quality: quality.Quality
     findings: findings.Findings
     privileged: privileged.Privileged
@@ -40,14 +41,14 @@ def make_pack(cursor: duckdb.DuckDBPyConnection, period: Period, settings: PackS
     ask = Questions(cursor)
     trust = quality.read(ask, period)
     found = findings.read(ask, period, settings)
-    acts = privileged.read(ask, period, settings)
+    acts = privileged.read(ask, period, settings, trust.counts.hours_heard)
     logins = authentication.read(ask, period, settings)
     state = configuration.read(ask, period, settings)
     return Pack(
         period=period,
         organisation=settings.organisation,
-        verdict=verdict.verdict(found, acts, trust),
-        facts=verdict.facts(found, acts, logins, trust, _before(ask, period.previous(), settings), period),
+        verdict=top.verdict(found, acts, trust),
+        facts=top.facts(found, acts, logins, trust, _before(ask, period.previous(), settings), period),
         quality=trust,
         findings=found,
         privileged=acts,
@@ -59,11 +60,11 @@ def make_pack(cursor: duckdb.DuckDBPyConnection, period: Period, settings: PackS
     )
 
 
-def _before(ask: Questions, period: Period, settings: PackSettings) -> verdict.Before:
+def _before(ask: Questions, period: Period, settings: PackSettings) -> top.Before:
     streaks = ask.rows(authentication.Streak, "ladders", period)
     appliance = ask.row(authentication.ApplianceFailures, "appliance_failure_count", period)
     acts = ask.row(privileged.ActCount, "privileged_count", period, grace_minutes=settings.grace_minutes)
-    return verdict.Before(
+    return top.Before(
         findings=ask.row(findings.Number, "finding_count", period).number,
         privileged=acts.acts,
         failed_logins=sum(row.failures for row in streaks) + appliance.failures,
@@ -71,9 +72,7 @@ def _before(ask: Questions, period: Period, settings: PackSettings) -> verdict.B
     )
 
 
-def _shown_records(
-    found: findings.Findings, state: configuration.Configuration, trust: quality.Quality
-) -> list[int]:
+def _shown_records(found: findings.Findings, state: configuration.Configuration, trust: quality.Quality) -> list[int]:
     """The lines that the pack links to."""
     return [
         *(record for finding in (*found.open, *found.handled) for record in finding.records),

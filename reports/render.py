@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from reports import charts, text
-from reports.sections import privileged, quality
+from reports.sections import privileged
 
 if TYPE_CHECKING:
     from reports.pack import Pack
@@ -44,13 +43,16 @@ class Previous:
     sha256: str = ""
 
 
-def render(pack: Pack, previous: Previous = Previous()) -> str:  # noqa: B008  (frozen)
+NO_PREVIOUS = Previous()
+
+
+def render(pack: Pack, previous: Previous = NO_PREVIOUS) -> str:
     """The pack as HTML; the same pack gives the same text."""
     template = _environment().get_template("pack.html.j2")
     return template.render(
         pack=pack,
         previous=previous,
-        style=Markup(style()),  # noqa: S704  (our own file)
+        style=text.own_style(style()),
         policy=policy(),
         strip=charts.coverage(strips(pack), days(pack.period), pack.quality.answer),
     )
@@ -80,6 +82,7 @@ def _environment() -> Environment:
     words = (text.number, text.moment, text.minute, text.second, text.iso, text.duration, text.percent, text.short)
     environment.filters |= {function.__name__: function for function in words}
     environment.filters |= {"line_number": text.line_number, "role_name": text.role_name, "visible": text.visible}
+    environment.filters |= {"kept": text.kept, "sentence": text.sentence}
     environment.globals |= {
         "bars": charts.bars,
         "ladder": charts.ladder,
@@ -87,7 +90,6 @@ def _environment() -> Environment:
         "listed": text.listed,
         "target": privileged.target,
         "cell_text": privileged.cell_text,
-        "silence": quality.silence,
     }
     return environment
 
@@ -147,12 +149,17 @@ def write_pack(pack: Pack, folder: Path) -> PackFiles:
     name = pack.period.name
     previous = previous_pack(folder, pack.period)
     html, data = render(pack, previous).encode(), as_json(pack).encode()
-    paths = [folder / f"{name}.{ending}" for ending in ("html", "json", "manifest.json")]
-    contents = {paths[0].name: html, paths[1].name: data}
-    _write(paths[0], html)
-    _write(paths[1], data)
-    _write(paths[2], manifest(pack, previous, contents).encode())
-    return PackFiles(*paths, hashlib.sha256(html).hexdigest())
+    made = PackFiles(
+        html=folder / f"{name}.html",
+        json=folder / f"{name}.json",
+        manifest=folder / f"{name}.manifest.json",
+        sha256=hashlib.sha256(html).hexdigest(),
+    )
+    _write(made.html, html)
+    _write(made.json, data)
+    contents = {made.html.name: html, made.json.name: data}
+    _write(made.manifest, manifest(pack, previous, contents).encode())
+    return made
 
 
 def previous_pack(folder: Path, period: Period) -> Previous:

@@ -29,6 +29,10 @@ class DetectorNote:
         first = next((step for step in steps if step.strip()), "")
         return " ".join(first.split())
 
+    @property
+    def blind_spots_line(self) -> str:
+        return " ".join(self.blind_spots.split())
+
 
 @dataclass(frozen=True, slots=True)
 class RoleLimit:

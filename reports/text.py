@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 LONGEST = 2000
 """Characters of one text that a pack shows; the store has it all."""
 
+KEPT = 20
+"""Characters of a name that is kept on one line."""
+
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 THIN = "\u202f"
+MINUS = "\u2212"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -46,12 +52,23 @@ def spelt(text: str) -> str:
 def visible(text: str, length: int | None = None) -> Markup:
     """Hostile log text as inert, readable HTML: what would be invisible or reorder the line is spelt out.
 
-    Cut at LONGEST; `length` is how long the text was where it has been cut before."""
+    Cut at LONGEST; `length` is how long the text was where it has been cut before.
+    """
     shown = Markup("").join(
         Markup('<span class="shown">{}</span>').format(_escape(c)) if hidden(c) else escape(c) for c in text[:LONGEST]
     )
     more = (len(text) if length is None else length) - LONGEST
     return shown + Markup(' <span class="more">… {} more</span>').format(number(more)) if more > 0 else shown
+
+
+def own_style(sheet: str) -> Markup:
+    """The pack's style sheet: ours, no data, and taken as it is so that its hash holds."""
+    return Markup(sheet)  # noqa: S704
+
+
+def kept(text: str) -> Markup:
+    """A short word that a narrow column shall not break, such as a name or an address; long ones are like any text."""
+    return Markup('<span class="kept">{}</span>').format(visible(text)) if len(text) <= KEPT else visible(text)
 
 
 def _escape(character: str) -> str:
@@ -75,10 +92,19 @@ def percent(part: int, whole: int) -> str:
     return "under 0.1 %" if share < 0.1 else f"{share:.1f}".removesuffix(".0") + " %"
 
 
+def word(value: int) -> str:
+    """'no', 'one', 'twelve', '13'."""
+    return NUMBERS[value] if value < len(NUMBERS) else number(value)
+
+
 def counted(value: int, thing: str, things: str = "") -> str:
     """'no findings', 'one finding', 'three findings', '13 findings'."""
-    word = NUMBERS[value] if value < len(NUMBERS) else number(value)
-    return f"{word} {thing if value == 1 else things or thing + 's'}"
+    return f"{word(value)} {thing if value == 1 else things or thing + 's'}"
+
+
+def was(value: int) -> str:
+    """The verb that goes with a number."""
+    return "was" if value == 1 else "were"
 
 
 def sentence(text: str) -> str:
@@ -122,7 +148,7 @@ def iso(when: datetime) -> str:
 def duration(seconds: float) -> str:
     """'35 s', '12 min', '2 h 5 min', '3 d 4 h': the two largest units that say something."""
     if seconds < 0:
-        return f"−{duration(-seconds)}"
+        return f"{MINUS}{duration(-seconds)}"
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
     rest = timedelta(seconds=round(seconds))

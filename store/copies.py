@@ -2,7 +2,8 @@
 
 A path is (listener, peer); each import of a file is a path of its own. The first, second, third … time that a path
 brings a text is the same event as the first, second, third … time that any other path brings it: so the same text
-twice on one path is two events, and both have their copies. Whichever was stored first is the event.
+twice on one path is two events, and both have their copies. The event is the record that no import brought, then
+the one with the lowest id. So copies depend on what there is, never on the order in which it was stored.
 
 Audit records match on serial, sequence and text; other lines on device (the host where no device is known), event
 second, program, process id and text. Nothing is looked up for a source that only one path has ever brought.
@@ -10,6 +11,7 @@ second, program, process id and text. Nothing is looked up for a source that onl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ SPANS = 16
 """So many look-ups by time at most for one transaction."""
 
 APART = timedelta(hours=1)
+WITHIN_SECOND = timedelta(microseconds=999_999)
 ZONES = timedelta(hours=15)
 """Two paths may have been given different zones for the same audit record."""
 
@@ -57,14 +60,15 @@ FIELDS = """record_id, copy_of, listener, transport, peer, peer_identity, device
 AUDIT_SQL = f"""
 SELECT {FIELDS}
 FROM records
+SEMI JOIN wanted USING (hsm_serial, audit_sequence, message)
 WHERE event_at BETWEEN $first AND $last AND family = 'hsm_audit'
-  AND (hsm_serial, audit_sequence, message) IN (SELECT (hsm_serial, audit_sequence, message) FROM wanted)
 """  # noqa: S608  (a constant)
 OTHER_SQL = f"""
 SELECT {FIELDS}
 FROM records
+SEMI JOIN wanted
+ON date_trunc('second', event_at) = second AND records.program = wanted.program AND records.message = wanted.message
 WHERE event_at BETWEEN $first AND $last
-  AND (date_trunc('second', event_at), program, message) IN (SELECT (second, program, message) FROM wanted)
 """  # noqa: S608  (a constant)
 
 
@@ -98,47 +102,58 @@ class KnownPaths:
         return sources.is_not_null() & ~sources.is_in(single) if sources.len() else sources.is_not_null()
 
 
-def copies(cursor: duckdb.DuckDBPyConnection, known: KnownPaths, rows: pl.DataFrame) -> pl.Series | None:
-    """For each row, which come in their order of arrival, the record that it repeats or null; None: there is none."""
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """`of_rows`: for each row to be stored, the record that it repeats, or null. `corrected`: stored records that
+    now repeat another one than they `was`: record_id, was, copy_of.
+    """
+
+    of_rows: pl.Series
+    corrected: pl.DataFrame
+
+
+def copies(cursor: duckdb.DuckDBPyConnection, known: KnownPaths, rows: pl.DataFrame) -> Repeats | None:
+    """Which of the rows to be stored, and which stored ones by them, repeat another record. None: none does."""
     known.learn(rows)
     if not known.several:
         return None
-    sources = rows.select(source=SOURCE).to_series()
-    candidates = rows.filter(known.by_several(sources))
+    candidates = rows.filter(known.by_several(rows.select(source=SOURCE).to_series()))
     if candidates.is_empty():
         return None
     arriving = _keyed(candidates).with_columns(copy_of=pl.lit(None, pl.UInt64), stored=pl.lit(value=False))
-    matched = _matched(pl.concat([_stored(cursor, arriving, candidates["event_at"]), arriving]))
-    if matched.is_empty():
+    judged = _judged(pl.concat([_stored(cursor, arriving, candidates["event_at"]), arriving]))
+    changed = judged.filter(pl.col("copy_of").ne_missing(pl.col("event")))
+    new, old = changed.filter(~pl.col("stored")), changed.filter(pl.col("stored"))
+    if changed.is_empty():
         return None
-    return rows.select("record_id").join(matched, on="record_id", how="left", maintain_order="left")["copy_of"]
+    of_rows = rows.select("record_id").join(new, on="record_id", how="left", maintain_order="left")["event"]
+    return Repeats(of_rows, old.select("record_id", was="copy_of", copy_of="event"))
 
 
 def spans(moments: pl.Series) -> list[tuple[datetime, datetime]]:
     """Ranges that hold all moments, at most SPANS: a wrong clock must not make us read everything in between."""
     seconds = moments.dt.truncate("1s").unique().sort()
-    gaps = seconds.diff()
-    limit = max(gaps.drop_nulls().sort(descending=True).head(SPANS).to_list()[SPANS - 1 :], default=APART)
-    starts = seconds.filter(gaps.is_null() | (gaps > max(limit, APART)))
-    ends = seconds.filter((gaps.shift(-1).is_null()) | (gaps.shift(-1) > max(limit, APART)))
-    return [
-        (first, last + timedelta(seconds=1) - timedelta(microseconds=1))
-        for first, last in zip(starts, ends, strict=True)
-    ]
+    gaps = seconds.diff().fill_null(timedelta(0))
+    widest = gaps.sort(descending=True).head(SPANS)
+    apart = max(APART, widest[SPANS - 1]) if widest.len() == SPANS else APART
+    starts = [seconds[0], *seconds.filter(gaps > apart)]
+    ends = [*seconds.filter((gaps > apart).shift(-1, fill_value=False)), seconds[-1]]
+    return [(first, last + WITHIN_SECOND) for first, last in zip(starts, ends, strict=True)]
 
 
 def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
     other = ~AUDIT
     return rows.select(
         "record_id",
+        "hsm_serial",
+        "message",
         path=PATH,
         source=SOURCE,
+        imported=pl.col("transport") == "import",
         second=pl.when(other).then(pl.col("event_at").dt.truncate("1s")),
         program=pl.when(other).then("program").otherwise(pl.lit("")),
         process_id=pl.when(other).then(pl.col("process_id").fill_null("")).otherwise(pl.lit("")),
-        hsm_serial="hsm_serial",
         audit_sequence=pl.when(AUDIT).then("audit_sequence"),
-        message="message",
     )
 
 
@@ -153,7 +168,7 @@ def _stored(cursor: duckdb.DuckDBPyConnection, arriving: pl.DataFrame, moments: 
         _keyed(rows).with_columns(copy_of=rows["copy_of"], stored=pl.lit(value=True)).select(arriving.columns)
         for rows in found
     ]
-    return pl.concat([*keyed, arriving.clear()]).unique("record_id").sort("record_id")
+    return pl.concat([*keyed, arriving.clear()]).unique("record_id")
 
 
 def _looked_up(
@@ -171,17 +186,8 @@ def _looked_up(
         cursor.unregister("wanted")
 
 
-def _matched(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of the new ones that are copies: record_id and copy_of. Stored rows come first, new ones as they arrived."""
-    turns = rows.with_columns(turn=pl.int_range(pl.len()).over([*KEY, "path"]))
-    events = (
-        turns.filter(pl.col("copy_of").is_null())
-        .unique([*KEY, "turn"], keep="first", maintain_order=True)
-        .select(*KEY, "turn", event="record_id")
-    )
-    return (
-        turns.filter(~pl.col("stored"))
-        .join(events, on=[*KEY, "turn"], how="inner", nulls_equal=True)
-        .filter(pl.col("event") != pl.col("record_id"))
-        .select("record_id", copy_of="event")
-    )
+def _judged(rows: pl.DataFrame) -> pl.DataFrame:
+    """With the record that each one repeats (`event`), null for those that are the event themselves."""
+    turns = rows.sort("record_id").with_columns(turn=pl.int_range(pl.len()).over([*KEY, "path"]))
+    first = pl.col("record_id").sort_by("imported", "record_id").first().over([*KEY, "turn"])
+    return turns.with_columns(event=pl.when(first != pl.col("record_id")).then(first))

@@ -67,6 +67,10 @@ class Ledger:
             else:
                 _grow(entry, counters[listener], before.get(listener, Counters()))
 
+    def add_copies(self, at: datetime, listener: str, number: int) -> None:
+        """Records that were stored before and have become copies; less than none when they became events."""
+        self._entry(at, listener).sums["copies"] += number
+
     def write(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Add everything to the table, within the caller's transaction."""
         for (minute, listener), entry in self._entries.items():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from store.copies import Repeats
     from store.custody import Counters
     from store.database import Database
 
@@ -82,17 +83,22 @@ class Writer:
             _chain(cursor, new, position)
             self._account(cursor, new, frame.select("batch", "listener"), repeats)
         self._counters.update({batch.batch >> NUMBER_BITS: batch.counters for batch in new})
-        count = 0 if repeats is None else repeats.len() - repeats.null_count()
+        count = 0 if repeats is None else repeats.of_rows.len() - repeats.of_rows.null_count()
         return StoredBatches(len(new), frame.height, count, position, position + len(new))
 
-    def _insert(self, cursor: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> pl.Series | None:
-        """The rows with their `copy_of`, which is given back."""
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Repeats | None:
+        """The rows with their `copy_of`; what it is now of older ones too."""
         if frame.is_empty():
             return None
         if self._known is None:
             self._known = KnownPaths.of_store(cursor)
         repeats = copies(cursor, self._known, frame)
-        _insert(cursor, "records", frame if repeats is None else frame.with_columns(copy_of=repeats))
+        if repeats is None:
+            _insert(cursor, "records", frame)
+            return None
+        _insert(cursor, "records", frame.with_columns(copy_of=repeats.of_rows))
+        if not repeats.corrected.is_empty():
+            _correct(cursor, repeats.corrected)
         return repeats
 
     def _account(
@@ -100,9 +106,9 @@ class Writer:
         cursor: duckdb.DuckDBPyConnection,
         batches: Sequence[StoredBatch],
         rows: pl.DataFrame,
-        repeats: pl.Series | None,
+        repeats: Repeats | None,
     ) -> None:
-        said = rows.with_columns(copied=pl.lit(value=False) if repeats is None else repeats.is_not_null())
+        said = rows.with_columns(copied=pl.lit(value=False) if repeats is None else repeats.of_rows.is_not_null())
         counts = said.group_by("batch", "listener").agg(rows=pl.len(), copies=pl.col("copied").sum())
         stored: dict[int, dict[str, int]] = {}
         copied: dict[int, dict[str, int]] = {}
@@ -118,6 +124,9 @@ class Writer:
             here = batch.batch
             ledger.add(batch.committed_at, stored.get(here, {}), copied.get(here, {}), batch.counters, before[receiver])
             before[receiver] = batch.counters
+        if repeats is not None and not repeats.corrected.is_empty():
+            for at, listener, number in _corrected_copies(cursor, repeats.corrected):
+                ledger.add_copies(at, listener, number)
         ledger.write(cursor)
 
 
@@ -178,6 +187,36 @@ def _chain(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch], po
         for number, batch in enumerate(batches, position + 1)
     ]
     _insert(cursor, "batches", pl.DataFrame(rows, schema=BATCH_COLUMNS))
+
+
+def _correct(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> None:
+    """Give stored records another `copy_of`."""
+    ids = corrected["record_id"]
+    cursor.register("corrected", corrected.to_arrow())
+    try:
+        cursor.execute(
+            "UPDATE records SET copy_of = corrected.copy_of FROM corrected"
+            " WHERE records.record_id = corrected.record_id AND records.record_id BETWEEN ? AND ?",
+            [ids.min(), ids.max()],
+        )
+    finally:
+        cursor.unregister("corrected")
+
+
+def _corrected_copies(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> list[tuple[datetime, str, int]]:
+    """How many copies more there are of each moment of spooling and listener: of records that were events before."""
+    became = corrected.filter(pl.col("was").is_null() != pl.col("copy_of").is_null())
+    if became.is_empty():
+        return []
+    cursor.register("became", became.to_arrow())
+    try:
+        return cursor.execute(
+            "SELECT committed_at, listener, sum(if(was IS NULL, 1, -1))::BIGINT FROM became"
+            " JOIN records USING (record_id) JOIN batches USING (batch) WHERE record_id BETWEEN ? AND ? GROUP BY ALL",
+            [became["record_id"].min(), became["record_id"].max()],
+        ).fetchall()
+    finally:
+        cursor.unregister("became")
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hsmtrail.errands import Errand, Role
 from hsmtrail.failures import Failure
-from hsmtrail.formats import instant, plain
+from hsmtrail.formats import instant
 from hsmtrail.moments import since
 from store import findings
 
@@ -93,28 +93,20 @@ def one(cursor: duckdb.DuckDBPyConnection, number: int) -> findings.Finding:
 
 
 def described(cursor: duckdb.DuckDBPyConnection, finding: findings.Finding) -> dict[str, Any]:
-    """A finding as outside programs read it (contract: findings list)."""
-    described = {
-        "id": finding.id,
-        "detector": finding.detector,
-        "title": finding.title,
-        "subject": finding.subject,
+    """A finding as outside programs read it, and what was decided about it."""
+    decided = {
         "device": finding.device,
-        "severity": finding.severity,
-        "state": finding.state,
         "disposition": finding.disposition,
         "owner": finding.owner,
         "change_ticket": finding.change_ticket,
-        "first_seen": instant(finding.first_seen),
-        "last_seen": instant(finding.last_seen),
         "opened_at": instant(finding.opened_at),
-        "closed_at": instant(finding.closed_at) if finding.closed_at else None,
-        "superseded_by": finding.superseded_by,
-        "records": findings.evidence(cursor, finding.id, limit=MOST_RECORDS),
-        "record_count": finding.record_count,
-        "columns": {key: plain(value) for key, value in finding.columns.items()},
+        "closed_at": instant(finding.closed_at) if finding.closed_at else "",
+        "superseded_by": finding.superseded_by or "",
     }
-    return {key: value for key, value in described.items() if value is not None and value != ""}
+    return {
+        **findings.as_json(finding, findings.evidence(cursor, finding.id, limit=MOST_RECORDS)),
+        **{key: value for key, value in decided.items() if value != ""},
+    }
 
 
 def _lines(cursor: duckdb.DuckDBPyConnection, number: int) -> list[dict[str, Any]]:

@@ -30,8 +30,10 @@ class MakeReport(Errand):
             pack = make_pack(cursor, span, desk.pack_settings())
         files = write_pack(pack, desk.configuration.below("packs"))
         return {
+            "name": span.name,
             "period": span.title,
             "verdict": pack.verdict,
+            "sha256": files.sha256,
             "html": str(files.html),
             "json": str(files.json),
             "manifest": str(files.manifest),

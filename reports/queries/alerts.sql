@@ -6,8 +6,8 @@ SELECT
     count(DISTINCT o.id) FILTER (o.state = 'waiting')                                     AS waiting,
     count(DISTINCT o.id) FILTER (o.state = 'dead')                                        AS dead,
     count(*) FILTER (NOT d.accepted)                                                      AS failed_attempts,
-    max(epoch(d.at) - epoch(o.created_at)) FILTER (d.accepted)                            AS slowest,
-    median(epoch(d.at) - epoch(o.created_at)) FILTER (d.accepted)                         AS median
+    max(epoch(d.attempted_at) - epoch(o.created_at)) FILTER (d.accepted)                            AS slowest,
+    median(epoch(d.attempted_at) - epoch(o.created_at)) FILTER (d.accepted)                         AS median
 FROM outbox AS o
 JOIN findings AS f ON f.id = o.finding
 LEFT JOIN deliveries AS d ON d.outbox = o.id

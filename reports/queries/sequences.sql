@@ -1,8 +1,8 @@
 -- The HSM numbers its audit records: what is missing between two of them was lost or withheld. Numbers begin again after a
 -- re-initialisation; records before the period close the gap at its beginning.
 WITH ordered AS (
-    SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence AS sequence, event_at,
-        lag(audit_sequence) OVER (PARTITION BY device, hsm_serial ORDER BY event_at, audit_sequence) AS before
+    SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence::HUGEINT AS sequence, event_at,
+        lag(audit_sequence::HUGEINT) OVER (PARTITION BY device, hsm_serial ORDER BY event_at, audit_sequence) AS before
     FROM audit_records
     WHERE event_at >= $begin - INTERVAL 28 DAY AND event_at < $end
 ),

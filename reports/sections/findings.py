@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.text import counted, duration, listed, number, sentence
+from reports.text import counted, duration, listed, moment, number, sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +51,17 @@ class Finding:
     next_step: str
     carried_over: bool
     records: tuple[int, ...]
+
+    @property
+    def severity_class(self) -> str:
+        """A class of the style sheet: a word of ours, whatever the store holds."""
+        return self.row.severity if self.row.severity in SEVERITIES else "info"
+
+    @property
+    def when(self) -> str:
+        """'Thu 19 Nov 23:12 UTC.', or from when to when."""
+        first, last = moment(self.row.first_seen), moment(self.row.last_seen)
+        return f"{first}." if first == last else f"{first} to {last}."
 
     @property
     def more(self) -> int:
@@ -187,7 +198,9 @@ def _finding(row: Row, settings: PackSettings, period: Period, links: dict[int, 
 
 def told(subject: str, columns: dict[str, Any]) -> str:
     """The finding's columns as one sentence: 'so on hsm-ams-2: failures 2; tries left 1.'"""
-    parts = [f"{name.replace('_', ' ')} {_value(value)}" for name, value in columns.items() if value not in (None, "", [])]
+    parts = [
+        f"{name.replace('_', ' ')} {_value(value)}" for name, value in columns.items() if value not in (None, "", [])
+    ]
     text = f"{subject}: {'; '.join(parts)}" if parts else subject
     return (text if len(text) <= WORDS_AT_MOST else text[: WORDS_AT_MOST - 1] + "…").rstrip(".") + "."
 

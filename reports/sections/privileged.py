@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.text import counted, number, role_name, sentence
+from reports.text import counted, number, role_name, sentence, word
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,9 +84,10 @@ class Privileged:
     people: tuple[Person, ...]
     acts: tuple[Act, ...]
     not_shown: int
+    silence: str
 
 
-def read(ask: Questions, period: Period, settings: PackSettings) -> Privileged:
+def read(ask: Questions, period: Period, settings: PackSettings, heard: int) -> Privileged:
     grace = settings.grace_minutes
     counts = ask.row(ActCount, "privileged_count", period, grace_minutes=grace)
     acts = ask.rows(Act, "privileged", period, grace_minutes=grace, most=settings.acts_shown)
@@ -100,6 +101,7 @@ def read(ask: Questions, period: Period, settings: PackSettings) -> Privileged:
         people=people(cells, classes),
         acts=acts,
         not_shown=counts.acts - len(acts),
+        silence=silence(heard, period),
     )
 
 
@@ -111,7 +113,12 @@ def answer(counts: ActCount) -> str:
     if not counts.without_ticket:
         done = counts.acts - counts.refused
         return f"{all_of_them}, {'refused' if not done else 'none without an approved change'}"
-    return f"{all_of_them}, {counted(counts.without_ticket, '').strip()} without an approved change"
+    return f"{all_of_them}, {word(counts.without_ticket)} without an approved change"
+
+
+def silence(heard: int, period: Period) -> str:
+    """No act is calm only as far as somebody listened."""
+    return f"HSMs were heard in {counted(heard, 'device hour')} of a period of {number(period.hours)} hours."
 
 
 def people(cells: tuple[Cell, ...], classes: tuple[str, ...]) -> tuple[Person, ...]:
@@ -139,8 +146,5 @@ def cell_text(cell: Cell | None) -> str:
 
 def target(act: Act) -> str:
     """What the act was about, in the words of the line."""
-    if act.setting:
-        words = f"{act.setting} = {act.value}" if act.value else act.setting
-    else:
-        words = act.command
+    words = " = ".join(filter(None, (act.setting, act.value))) if act.setting else act.command
     return f"{words} (partition {act.partition})" if act.partition else words

@@ -62,7 +62,7 @@ class PatternVersion:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """`heads` reach as far as the period's lines do, so later lines change no older pack; `chain` is the whole store's."""
+    """`heads` reach as far as the period's lines, so that later ones change no older pack; `chain` is the store's."""
 
     hsmtrail_version: str
     patterns_version: str

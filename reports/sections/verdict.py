@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.text import counted, listed, number, percent, sentence
+from reports.text import counted, listed, number, percent, sentence, was, word
 
 if TYPE_CHECKING:
     from reports.period import Period
@@ -36,12 +36,10 @@ class Before:
 
 def verdict(findings: Findings, privileged: Privileged, quality: Quality) -> str:
     """One to three sentences, each made of the figures below."""
-    said = [_decisions(findings), _acts(privileged)]
     if not quality.counts.records:
-        said = ["No line of this period was received: there is no evidence to judge it by."]
-        return " ".join([*said, _decisions(findings)] if findings.open else said)
-    doubts = _doubts(quality)
-    return " ".join([*said, doubts] if doubts else said)
+        blind = "No line of this period was received: there is no evidence to judge it by."
+        return f"{blind} {_decisions(findings)}" if findings.open else blind
+    return " ".join(filter(None, (_decisions(findings), _acts(privileged), _doubts(quality))))
 
 
 def _decisions(findings: Findings) -> str:
@@ -49,7 +47,7 @@ def _decisions(findings: Findings) -> str:
     if not waiting:
         return "No finding needs a decision."
     critical = sum(finding.row.severity == "critical" for finding in findings.open)
-    worst = f", {counted(critical, '').strip()} of them critical" if critical and waiting > 1 else ""
+    worst = f", {word(critical)} of them critical" if critical and waiting > 1 else ""
     if critical and waiting == 1:
         return "One critical finding needs a decision."
     return f"{sentence(counted(waiting, 'finding'))} {'needs' if waiting == 1 else 'need'} a decision{worst}."
@@ -57,31 +55,25 @@ def _decisions(findings: Findings) -> str:
 
 def _acts(privileged: Privileged) -> str:
     counts, keys = privileged.counts, privileged.keys
-    loss = []
+    said = []
     if counts.zeroized:
-        loss.append(counted(counts.zeroized, "act") + " that empties an HSM")
+        said.append(f"{counted(counts.zeroized, 'act')} emptied an HSM")
     elif counts.destructive:
-        loss.append(counted(counts.destructive, "destructive act"))
-    if keys.destroyed:
-        loss.append(counted(keys.destroyed, "destroyed key"))
-    calm = "no HSM was zeroized" + ("" if keys.destroyed else " and no key was destroyed")
-    lost = f"there {'was' if _single(counts.zeroized or counts.destructive or keys.destroyed) else 'were'} {listed(loss)}"
-    first = lost if loss and (counts.zeroized or counts.destructive) else f"{calm}; {lost}" if loss else calm
-    unapproved = counts.without_ticket
-    if not unapproved:
-        return sentence(first) + "."
-    was = "was" if unapproved == 1 else "were"
-    return f"{sentence(first)}; {counted(unapproved, 'privileged operation')} {was} covered by no approved change."
-
-
-def _single(value: int) -> bool:
-    return value == 1
+        said += [f"{counted(counts.destructive, 'destructive act')} {was(counts.destructive)} carried out"]
+    said += [] if counts.zeroized else ["no HSM was zeroized"]
+    said.append(
+        f"{counted(keys.destroyed, 'key') if keys.destroyed else 'no key'} {was(max(keys.destroyed, 1))} destroyed"
+    )
+    if not counts.without_ticket:
+        return sentence(listed(said)) + "."
+    unapproved = f"{counted(counts.without_ticket, 'privileged operation')} {was(counts.without_ticket)}"
+    return f"{sentence(listed(said))}; {unapproved} covered by no approved change."
 
 
 def _doubts(quality: Quality) -> str:
     doubts = []
     if quality.never_heard:
-        doubts.append(f"{counted(len(quality.never_heard), 'HSM')} {'was' if len(quality.never_heard) == 1 else 'were'} never heard")
+        doubts.append(f"{counted(len(quality.never_heard), 'HSM')} {was(len(quality.never_heard))} never heard")
     if quality.missing:
         doubts.append(f"{counted(quality.missing, 'audit record')} {'is' if quality.missing == 1 else 'are'} missing")
     return f"The evidence has holes: {listed(doubts)}." if doubts else ""
@@ -103,8 +95,16 @@ def facts(  # noqa: PLR0913, PLR0917  (the whole pack in six numbers)
         Fact("Findings", number(findings.in_period), f"{number(before.findings)} {last}"),
         Fact("Privileged operations", number(privileged.counts.acts), f"{number(before.privileged)} {last}"),
         Fact("Failed logins", number(authentication.failed_logins), f"{number(before.failed_logins)} {last}"),
-        Fact("Records", number(now.records), f"{percent(now.unread, now.records)} unread; {number(before.counts.records)} {last}"),
-        Fact("Hours heard", f"{number(now.hours_heard)} of {whole}", f"{number(before.counts.hours_heard)} of {whole_before} {last}"),
+        Fact(
+            "Records",
+            number(now.records),
+            f"{percent(now.unread, now.records)} unread; {number(before.counts.records)} {last}",
+        ),
+        Fact(
+            "Hours heard",
+            f"{number(now.hours_heard)} of {whole}",
+            f"{number(before.counts.hours_heard)} of {whole_before} {last}",
+        ),
         Fact(
             "Devices heard",
             f"{number(now.devices_heard)} of {number(max(now.devices_configured, now.devices_heard))}",

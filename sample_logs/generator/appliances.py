@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-MONDAY = datetime(2026, 11, 16)  # noqa: DTZ001  (naive UTC, as everywhere between parts)
+MONDAY = datetime(2026, 11, 16)
 """The sample week begins here; all times are UTC."""
 
 Form = Literal["rfc3164", "rfc3339", "rfc5424"]

@@ -50,7 +50,7 @@ def old_password(recorder: Recorder) -> None:
 
 def night_change(recorder: Recorder) -> None:
     """Thursday 23:12: a policy is changed, and nobody approved it."""
-    shell = Shell(recorder, moment(3, "23:11:20"), "opsadmin", JUMP_HOST)
+    shell = Shell(recorder, moment(3, "23:11:45"), "opsadmin", JUMP_HOST)
     shell.so_login()
     recorder.so_act(shell.run("hsm changePolicy -policy 15 -value 1", wait=(20, 25)), "LUNA_SET_HSM_POLICY")
     shell.run("hsm logout")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from parsers.batch import Parser
-from parsers.inventory import Device, Inventory
 
 from hsmtrail import change_files, config, samples
+from parsers.batch import Parser
+from parsers.inventory import Device, Inventory
 from parsers.patterns import load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -101,7 +101,7 @@ class MailServer:
 
     def authenticate(self, server, session, envelope, mechanism, data):
         self.logins.append((data.login.decode(), data.password.decode()))
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
     @asynccontextmanager
     async def listening(self, context=None, starttls=None, port=0, **options):

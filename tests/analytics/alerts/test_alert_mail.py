@@ -23,7 +23,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def trusted(certificate, monkeypatch):
-    """This machine trusts the test certificate, as it would a house's own authority."""
+    """Our machine trusts the test certificate, as it would a house's own authority."""
     monkeypatch.setenv("SSL_CERT_FILE", certificate.certificate)
     return certificate
 
@@ -40,7 +40,7 @@ def test_accepted():
     """One mail, to all recipients in one go, and the server's words are kept."""
     server = MailServer()
     answer = attempt(server)
-    assert (answer.accepted, answer.text) == (True, "250 kept")
+    assert (answer.accepted, answer.text) == (True, "kept")
     assert [envelope.rcpt_tos for envelope in server.envelopes] == [list(MAILBOXES)]
     assert server.envelopes[0].mail_from == "hsm@example.org"
     assert server.names == ["example.org"]
@@ -75,7 +75,7 @@ def test_wrong_password(trusted):
     listening = {"starttls": trusted.server(), "authenticator": server.authenticate, "auth_required": True}
     answer = attempt(server, listening=listening, tls="starttls", username="hsm", password="wr0ng")
     assert (answer.accepted, answer.reached, server.mails) == (False, False, [])
-    assert "535" in answer.text or "Authentication" in answer.text
+    assert "535" in answer.text
     assert "wr0ng" not in answer.text
 
 

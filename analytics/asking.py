@@ -1,0 +1,155 @@
+"""Puts a detector's question to the store: bound, bounded in time, and answered in episodes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from analytics.manners import bound
+from analytics.severity import SEVERITIES, worst
+from store.findings import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from analytics.detector import Detector
+
+MOST_RECORDS = 10_000
+"""Record ids kept of one episode, the first in the detector's order; `record_count` says how many there were."""
+
+MOST_ROWS = 100_000
+OWN = frozenset({"subject", "first_seen", "last_seen", "evidence", "severity", "device"})
+
+
+class CannotJudge(Exception):  # noqa: N818  (what it says)
+    """The detector gave no answer, or none that can be used; the text goes into `runs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One row of a detector. Without severity it is no finding: it only says how far records that belong together reach."""
+
+    subject: str
+    first_seen: datetime
+    last_seen: datetime
+    evidence: tuple[int, ...]
+    record_count: int
+    severity: str | None
+    device: str
+    columns: Mapping[str, Any]
+
+
+def ask(
+    cursor: duckdb.DuckDBPyConnection, detector: Detector, begin: datetime, end: datetime, seconds: float
+) -> list[Episode]:
+    """What the detector finds between two moments. Raises CannotJudge."""
+    try:
+        with limited(cursor, seconds):
+            cursor.execute(detector.query, _values(detector, begin, end))
+            names = [name for name, *_ in cursor.description or ()]
+            rows = cursor.fetchmany(MOST_ROWS + 1)
+    except duckdb.InterruptException:
+        raise CannotJudge(f"took longer than {seconds:g} s") from None
+    except duckdb.Error as error:
+        raise CannotJudge(str(error)) from None
+    if len(rows) > MOST_ROWS:
+        raise CannotJudge(f"gave more than {MOST_ROWS} rows")
+    return _merged([_episode(dict(zip(names, row, strict=True)), detector) for row in rows], detector.kind)
+
+
+@contextmanager
+def limited(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt whatever the cursor does after so long."""
+    timer = threading.Timer(seconds, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _values(detector: Detector, begin: datetime, end: datetime) -> dict[str, Any]:
+    """Only what the query names: DuckDB refuses the rest."""
+    always = {"window_start": begin, "window_end": end, "looks_back": detector.looks_back}
+    named = {name: value for name, value in always.items() if f"${name}" in detector.query}
+    return bound(named | dict(detector.parameters))
+
+
+def _episode(row: dict[str, Any], detector: Detector) -> Episode:
+    subject, first, last = row["subject"], row["first_seen"], row["last_seen"]
+    if not subject or first is None or last is None or first > last:
+        raise CannotJudge(f"a row without subject or with a span that is none: {subject!r}, {first} to {last}")
+    severity = row.get("severity", detector.severity)
+    if severity is not None and severity not in SEVERITIES:
+        raise CannotJudge(f"{severity!r} is no severity")
+    evidence = tuple(dict.fromkeys(record for record in row["evidence"] or () if record is not None))
+    return Episode(
+        subject,
+        first,
+        last,
+        evidence,
+        len(evidence),
+        severity,
+        row.get("device") or "",
+        {name: plain(value) for name, value in row.items() if name not in OWN},
+    )
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  (JSON is what it is)
+    """A value of DuckDB as JSON keeps it."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return moment(value)
+        case timedelta():
+            return round(value.total_seconds(), 3)
+        case date():
+            return value.isoformat()
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case dict():
+            return {str(name): plain(item) for name, item in value.items()}
+        case _:
+            return str(value)
+
+
+def _merged(episodes: list[Episode], kind: str) -> list[Episode]:
+    """Episodes of one subject that overlap are one: otherwise none could be told from the other at the next run."""
+    merged: list[Episode] = []
+    for episode in sorted(episodes, key=_order):
+        before = merged[-1] if merged else None
+        same = before is not None and before.subject == episode.subject
+        if before is not None and same and (kind == "state" or episode.first_seen <= before.last_seen):
+            merged[-1] = _joined(before, episode)
+        else:
+            merged.append(episode)
+    return [_bounded(episode) for episode in merged]
+
+
+def _order(episode: Episode) -> tuple[str, datetime, datetime, str]:
+    return episode.subject, episode.first_seen, episode.last_seen, json.dumps(episode.columns, sort_keys=True)
+
+
+def _joined(one: Episode, other: Episode) -> Episode:
+    """The first one's columns, both spans, all evidence, the worse severity."""
+    evidence = tuple(dict.fromkeys((*one.evidence, *other.evidence)))
+    return replace(
+        one,
+        last_seen=max(one.last_seen, other.last_seen),
+        evidence=evidence,
+        record_count=len(evidence),
+        severity=worst((one.severity or "", other.severity or "")) or None,
+        device=one.device or other.device,
+    )
+
+
+def _bounded(episode: Episode) -> Episode:
+    return replace(episode, evidence=episode.evidence[:MOST_RECORDS])

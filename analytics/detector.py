@@ -1,0 +1,216 @@
+"""Detectors as files: read them, check them, set a site's own values, all mistakes at once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from analytics import header as headers
+from analytics import manners
+from analytics.header import Mistake, Source
+from analytics.severity import SEVERITIES, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+BUILT_IN = Path(__file__).parent / "detectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A site's own values for one detector; severity '' leaves it as it is."""
+
+    enabled: bool = True
+    severity: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One file: what it says about itself, and the SELECT. `parameters` and `fixed_severity` are what holds here."""
+
+    id: str
+    title: str
+    kind: str
+    severity: str
+    every: str
+    looks_back: timedelta
+    watches: str
+    policy: Policy
+    parameters: Mapping[str, Any]
+    query: str
+    text: str
+    sha256: str
+    path: Path
+    written: Mapping[str, Any]
+    fixed_severity: str = ""
+    enabled: bool = True
+
+    @property
+    def finds(self) -> str:
+        return str(self.written["finds"]).strip()
+
+    @property
+    def runbook(self) -> str:
+        return str(self.written["runbook"]).strip()
+
+    def header(self) -> dict[str, Any]:
+        """The header as written, with the severity and each parameter's `value` in force here."""
+        parameters = {
+            name: {**given, "value": self.parameters[name]} for name, given in self.written.get("parameters", {}).items()
+        }
+        return {**self.written, "severity": self.fixed_severity or self.severity, "parameters": parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """All that could be read, by id, and what is wrong with the rest."""
+
+    all: tuple[Detector, ...]
+    mistakes: tuple[Mistake, ...] = ()
+
+    def __iter__(self) -> Iterator[Detector]:
+        return iter(self.all)
+
+    def get(self, identifier: str) -> Detector | None:
+        return next((detector for detector in self.all if detector.id == identifier), None)
+
+
+class DetectorError(Exception):
+    """A detector's file cannot be used; `mistakes` has each with its place."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(map(str, mistakes)))
+
+
+def load(path: Path) -> Detector:
+    """Read and check one file. Raises DetectorError with all its mistakes."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DetectorError([Mistake(path.name, 1, f"cannot be read: {error}")]) from None
+    source = headers.cut(path.name, text)
+    if isinstance(source, Mistake):
+        raise DetectorError([source])
+    written, mistakes = headers.read(source)
+    mistakes += _in_query(source, written)
+    if mistakes:
+        raise DetectorError(mistakes)
+    return _detector(source, path, written)
+
+
+def _in_query(source: Source, written: dict[str, Any]) -> list[Mistake]:
+    """What is wrong with the SQL; parameters that are wrong in the header are not blamed twice."""
+    given = written.get("parameters", {})
+    if not isinstance(given, dict):
+        return []
+    values = {name: item["default"] for name, item in given.items() if isinstance(item, dict) and "default" in item}
+    wrong = manners.check(source.file, source.query, values)
+    watches = written.get("watches")
+    if isinstance(watches, str):
+        wrong += manners.check_condition(source.file, headers.line_of(source.toml, "watches"), watches)
+    return wrong
+
+
+def _detector(source: Source, path: Path, written: dict[str, Any]) -> Detector:
+    looks_back = headers.duration(written["looks_back"])
+    if looks_back is None:
+        raise AssertionError(path)
+    return Detector(
+        id=written["id"],
+        title=written["title"],
+        kind=written["kind"],
+        severity=written["severity"],
+        every=written["every"],
+        looks_back=looks_back,
+        watches=written["watches"],
+        policy=Policy(written["in_change_window"], written["on_new_device"]),
+        parameters=MappingProxyType({name: item["default"] for name, item in written.get("parameters", {}).items()}),
+        query=source.query,
+        text=source.text,
+        sha256=hashlib.sha256(source.text.encode()).hexdigest(),
+        path=path,
+        written=MappingProxyType(written),
+    )
+
+
+def load_all(folders: Sequence[Path] = (), overrides: Mapping[str, Override] | None = None) -> Detectors:
+    """The built-in ones, then each folder on top: the same id there replaces. Then the site's own values."""
+    mistakes: list[Mistake] = []
+    found: dict[str, Detector] = {}
+    for folder in (BUILT_IN, *folders):
+        if not folder.is_dir():
+            mistakes.append(Mistake(str(folder), 1, "is no folder"))
+        found |= _folder(folder, mistakes)
+    detectors = [_overridden(found[name], (overrides or {}).get(name), mistakes) for name in sorted(found)]
+    mistakes += [
+        Mistake("configuration", 1, f"[detectors.{name}] there is no such detector")
+        for name in sorted((overrides or {}).keys() - found.keys())
+    ]
+    return Detectors(tuple(detectors), tuple(mistakes))
+
+
+def _folder(folder: Path, mistakes: list[Mistake]) -> dict[str, Detector]:
+    found: dict[str, Detector] = {}
+    for path in sorted(folder.glob("*.sql")):
+        try:
+            detector = load(path)
+        except DetectorError as error:
+            mistakes += error.mistakes
+            continue
+        if detector.id in found:
+            mistakes.append(Mistake(path.name, 1, f"{detector.id} is in {found[detector.id].path.name} too"))
+        found[detector.id] = detector
+    return found
+
+
+def _overridden(detector: Detector, override: Override | None, mistakes: list[Mistake]) -> Detector:
+    if override is None:
+        return detector
+    wrong = [*_wrong_severity(override), *_wrong_values(detector, override.parameters)]
+    if wrong:
+        mistakes += [Mistake("configuration", 1, f"[detectors.{detector.id}{what}") for what in wrong]
+        return replace(detector, enabled=override.enabled)
+    return replace(
+        detector,
+        enabled=override.enabled,
+        fixed_severity=override.severity,
+        parameters=MappingProxyType(dict(detector.parameters) | _merged(detector, override.parameters)),
+    )
+
+
+def _wrong_severity(override: Override) -> list[str]:
+    known = not override.severity or override.severity in SEVERITIES
+    return [] if known else [f"] severity wants one of {', '.join(SEVERITIES)}"]
+
+
+def _wrong_values(detector: Detector, values: Mapping[str, Any]) -> list[str]:
+    known = ", ".join(detector.parameters) or "it has none"
+    wrong = [f".parameters] {name}  no such parameter ({known})" for name in values if name not in detector.parameters]
+    wrong += [
+        f".parameters] {name} = {value!r}  wants a value like {detector.parameters[name]!r}"
+        for name, value in values.items()
+        if name in detector.parameters and not _like(value, detector.parameters[name])
+    ]
+    return wrong
+
+
+def _like(value: object, default: object) -> bool:
+    """Of the same kind; a whole number will do for a number with a point."""
+    if not headers.allowed(value):
+        return isinstance(value, (list, dict)) and not value and type(value) is type(default)
+    if isinstance(default, list) and isinstance(value, list):
+        return not value or not default or type(value[0]) is type(default[0])
+    return type(value) is type(default) or (type(default) is float and type(value) is int)
+
+
+def _merged(detector: Detector, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A map is laid over its default: what it does not name stays."""
+    return {
+        name: detector.parameters[name] | value if isinstance(value, dict) else value for name, value in values.items()
+    }

@@ -1,0 +1,192 @@
+"""Who is on duty: runs detectors when something arrived or when it is time, and keeps the ledger without gaps."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from analytics import judging, runs
+from analytics.asking import CannotJudge
+from analytics.header import duration
+from analytics.judging import Judged
+from analytics.runs import Run
+from analytics.spans import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from analytics.applying import Enqueue, Outcome
+    from analytics.detector import Detector
+    from analytics.judging import Store
+
+log = logging.getLogger("hsmtrail.duty")
+
+LONGEST_REST = timedelta(minutes=5)
+AROUND_CHANGES = timedelta(hours=1)
+"""Detectors forgive some minutes on both sides of a change window: look so far beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a detector may take for one question, and when it catches up with more than this many batches."""
+
+    seconds: float = 30.0
+    seconds_for_history: float = 600.0
+    history: int = 10_000
+
+
+class Duty:
+    """One judge at a time; findings and ledger of one detector are written together."""
+
+    def __init__(  # noqa: PLR0913  (what it judges, by which clock, whom it tells)
+        self,
+        db: Store,
+        detectors: Iterable[Detector],
+        now: Callable[[], datetime],
+        *,
+        enqueue: Enqueue | None = None,
+        complete_until: Callable[[], datetime] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """`complete_until`: up to when every received line is stored; states are judged at that moment, not later."""
+        self.detectors = tuple(detector for detector in detectors if detector.enabled)
+        self._db, self._now, self._enqueue = db, now, enqueue
+        self._complete_until = complete_until or now
+        self._limits = limits or Limits()
+        self._lock = threading.Lock()
+        self._failures: dict[str, tuple[int, datetime]] = {}
+        with db.reader() as cursor:
+            self._latest = runs.latest(cursor)
+            self._judged = runs.judged(cursor)
+
+    def judge_arrivals(self) -> list[Run]:
+        """The live detectors over what came since they last looked. One that failed rests a while."""
+        now = self._now()
+        live = [detector for detector in self.detectors if detector.every == "live" and not self._rests(detector, now)]
+        return self._judge([detector for detector in live if self._behind(detector)])
+
+    def due(self, now: datetime) -> tuple[str, ...]:
+        """Detectors with a schedule whose time has come."""
+        return tuple(detector.id for detector in self.detectors if self._due(detector, now))
+
+    def run(self, ids: Iterable[str] | None = None, *, everything: bool = False) -> list[Run]:
+        """These detectors now, or all; over what they have not judged yet, or over the whole store."""
+        wanted = None if ids is None else set(ids)
+        chosen = [detector for detector in self.detectors if wanted is None or detector.id in wanted]
+        return self._judge(chosen, everything=everything)
+
+    def rejudge(self, device: str, begin: datetime, end: datetime) -> int:
+        """An approved change of the device was recorded: judge its span again. Gives the findings that changed."""
+        span = Span(begin, end).widened(AROUND_CHANGES)
+        changed = 0
+        with self._lock:
+            for detector in self.detectors:
+                try:
+                    judged = judging.judge_span(self._db, detector, span, self._moment(), self._limits.seconds)
+                except CannotJudge as error:
+                    facts = {"detector": detector.id, "device": device, "error": str(error)[:500]}
+                    log.warning("rejudging_failed", extra={"facts": facts})
+                    continue
+                with self._db.transaction() as cursor:
+                    changed += judging.write(cursor, detector, judged, self._now(), self._enqueue).findings
+        return changed
+
+    def _judge(self, detectors: Sequence[Detector], *, everything: bool = False) -> list[Run]:
+        """Those that failed last come last, so that they delay nobody."""
+        quiet: list[tuple[Detector, Run]] = []
+        done: list[Run] = []
+        with self._lock:
+            for detector in sorted(detectors, key=lambda one: one.id in self._failures):
+                run, judged = self._ask(detector, everything=everything)
+                if judged is not None and not judged.empty:
+                    run = self._write(detector, run, judged)
+                else:
+                    quiet.append((detector, run))
+                done.append(run)
+            self._keep_quiet(quiet)
+        return done
+
+    def _ask(self, detector: Detector, *, everything: bool) -> tuple[Run, Judged | None]:
+        started, before = self._now(), self._judged.get(_key(detector), 0)
+        first = 0 if everything else before
+        with self._db.reader() as cursor:
+            last = runs.last_position(cursor)
+        run = Run(detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started)
+        try:
+            judged = judging.judge_batches(self._db, detector, (first, last), self._moment(), self._seconds(last - first))
+        except CannotJudge as error:
+            self._failed(detector, str(error))
+            return replace(run, state="failed", finished_at=self._now(), error=str(error)[:2000]), None
+        self._failures.pop(detector.id, None)
+        window = judged.window
+        return replace(
+            run,
+            window_start=window.begin if window else None,
+            window_end=window.end if window else None,
+            finished_at=self._now(),
+        ), judged
+
+    def _state(self, detector: Detector, first: int, last: int) -> str:
+        """'filled' when it judges what was there before it could: it is new, or it was broken."""
+        before = self._latest.get(_key(detector))
+        if first == last:
+            return "ran"
+        return "filled" if before is None or before.state == "failed" else "ran"
+
+    def _write(self, detector: Detector, run: Run, judged: Judged) -> Run:
+        with self._db.transaction() as cursor:
+            outcome: Outcome = judging.write(cursor, detector, judged, self._now(), self._enqueue)
+            run = replace(
+                run, findings=outcome.findings, suppressed=outcome.suppressed, finished_at=self._now()
+            )
+            row = runs.write(cursor, run, self._latest.get(_key(detector)))
+        self._remember(detector, run, row)
+        return run
+
+    def _keep_quiet(self, quiet: Sequence[tuple[Detector, Run]]) -> None:
+        """The ledger of those that had nothing to judge, or failed: one transaction for all."""
+        if not quiet:
+            return
+        with self._db.transaction() as cursor:
+            rows = [runs.write(cursor, run, self._latest.get(_key(detector))) for detector, run in quiet]
+        for (detector, run), row in zip(quiet, rows, strict=True):
+            self._remember(detector, run, row)
+
+    def _remember(self, detector: Detector, run: Run, row: Run) -> None:
+        self._latest[_key(detector)] = row
+        if run.state != "failed":
+            self._judged[_key(detector)] = run.to_position
+
+    def _failed(self, detector: Detector, error: str) -> None:
+        """Rest 2 s, 4 s, 8 s … 5 min before the next live try."""
+        times = 1 + self._failures.get(detector.id, (0, self._now()))[0]
+        rest = min(timedelta(seconds=2 ** min(times, 20)), LONGEST_REST)
+        self._failures[detector.id] = (times, self._now() + rest)
+        log.error("detector_failed", extra={"facts": {"detector": detector.id, "times": times, "error": error[:500]}})
+
+    def _rests(self, detector: Detector, now: datetime) -> bool:
+        return detector.id in self._failures and now < self._failures[detector.id][1]
+
+    def _behind(self, detector: Detector) -> bool:
+        if detector.kind == "state":
+            return True
+        with self._db.reader() as cursor:
+            return self._judged.get(_key(detector), 0) < runs.last_position(cursor)
+
+    def _due(self, detector: Detector, now: datetime) -> bool:
+        every = duration(detector.every)
+        before = self._latest.get(_key(detector))
+        return every is not None and (before is None or before.started_at_last(every) <= now)
+
+    def _moment(self) -> datetime:
+        return min(self._now(), self._complete_until())
+
+    def _seconds(self, batches: int) -> float:
+        return self._limits.seconds_for_history if batches > self._limits.history else self._limits.seconds
+
+
+def _key(detector: Detector) -> tuple[str, str]:
+    return detector.id, detector.sha256

@@ -1,0 +1,92 @@
+"""One detector over what arrived: ask within a reader, then write findings and ledger in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
+from typing import TYPE_CHECKING, Protocol
+
+import duckdb
+
+from analytics.applying import Applying, Outcome
+from analytics.asking import CannotJudge, ask, limited
+from analytics.spans import EARLIEST, LATEST, Span, Zone, touched, zone
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from analytics.applying import Enqueue
+    from analytics.asking import Episode
+    from analytics.detector import Detector
+
+
+class Store(Protocol):
+    """What is needed of store.database.Database."""
+
+    def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]: ...
+
+    def reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a detector says, not yet written: zones of episodes, or the rows of a state (None for the other kind)."""
+
+    zones: tuple[Zone, ...] = ()
+    rows: tuple[Episode, ...] | None = None
+    window: Span | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.zones and self.rows is None
+
+
+def judge_batches(
+    db: Store, detector: Detector, positions: tuple[int, int], at: datetime, seconds: float
+) -> Judged:
+    """Everything that the batches after the first position, up to the second, may have changed. Raises CannotJudge."""
+    with db.reader() as cursor:
+        if detector.kind == "state":
+            return _state(cursor, detector, at, seconds)
+        try:
+            with limited(cursor, seconds):
+                spans = touched(cursor, detector, *positions)
+        except duckdb.Error as error:
+            raise CannotJudge(str(error)) from None
+        return _zones(cursor, detector, spans, seconds)
+
+
+def judge_span(db: Store, detector: Detector, span: Span, at: datetime, seconds: float) -> Judged:
+    """Everything that a change of its surroundings in this span may have changed. Raises CannotJudge."""
+    with db.reader() as cursor:
+        if detector.kind == "state":
+            return _state(cursor, detector, at, seconds)
+        return _zones(cursor, detector, [span], seconds)
+
+
+def _state(cursor: duckdb.DuckDBPyConnection, detector: Detector, at: datetime, seconds: float) -> Judged:
+    window = Span(max(EARLIEST, Span(at, at).widened(detector.looks_back).begin), at)
+    rows = ask(cursor, detector, window.begin, window.end, seconds)
+    return Judged(rows=tuple(row for row in rows if row.severity is not None), window=window)
+
+
+def _zones(cursor: duckdb.DuckDBPyConnection, detector: Detector, spans: list[Span], seconds: float) -> Judged:
+    zones = tuple(zone(cursor, detector, span, seconds) for span in spans)
+    window: Span | None = None
+    for one in zones:
+        window = one.window if window is None else window.with_(one.window)
+    return Judged(zones=zones, window=window)
+
+
+def everything() -> Span:
+    return Span(EARLIEST, LATEST)
+
+
+def write(
+    cursor: duckdb.DuckDBPyConnection, detector: Detector, judged: Judged, now: datetime, enqueue: Enqueue | None
+) -> Outcome:
+    """Make the findings agree with what was judged."""
+    if judged.rows is not None:
+        return Applying(cursor, detector, now, enqueue).states(judged.rows)
+    outcomes = [Applying(cursor, detector, now, enqueue).episodes(one.span, one.episodes) for one in judged.zones]
+    return Outcome(sum(one.findings for one in outcomes), sum(one.suppressed for one in outcomes))

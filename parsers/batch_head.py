@@ -1,0 +1,167 @@
+"""The headers of a batch: the head is cut from the message, and each distinct head parsed once.
+
+A head is sure when the header parser, given the head alone, finds a whole header and nothing after it: what follows
+can then not change what it says. Stamps with fractions would make every head distinct, so they are cut out first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from parsers import clock, header
+from parsers.columns import TIMESTAMP
+from parsers.distinct import distinct
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
+_ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?$"
+_ANY_STAMP = "2000-01-01T00:00:00Z"
+
+HEAD_COLUMNS: dict[str, pl.DataType] = {
+    "facility": pl.UInt8(),
+    "severity": pl.UInt8(),
+    "host": pl.String(),
+    "program": pl.String(),
+    "process_id": pl.String(),
+    "message_id": pl.String(),
+    "head_trouble": pl.String(),
+    "stamp_at": TIMESTAMP,  # as written, before the zone
+    "sure": pl.Boolean(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When the batch was received: years are found only where both ends agree."""
+
+    earliest: datetime
+    latest: datetime
+
+    def read(self, stamp: str) -> datetime | None:
+        first = clock.read(stamp, self.earliest)
+        return first if first == clock.read(stamp, self.latest) else None
+
+
+def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
+    """The columns HEAD_COLUMNS, `message` and `zoned` (the stamp names its zone) per line, in order.
+
+    Where `sure` is false the others mean nothing.
+    """
+    lines = text.alias("text").to_frame().with_row_index("row")
+    stamped = text.str.contains(_STAMPED)
+    parts = [part for part in (_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))) if part.height]
+    cut = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
+    heads = distinct(cut["key"])
+    table = heads.table((_head(key, received, programs) for key in heads.values.to_list()), HEAD_COLUMNS)
+    return table.with_columns(
+        cut["message"],
+        zoned=cut["zoned"],
+        stamp_at=pl.when(cut["stamped"]).then(cut["stamp_at"]).otherwise(table["stamp_at"]),
+        sure=table["sure"].fill_null(value=False) & cut["sure"],
+    )
+
+
+def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, ...]:
+    head = header.parse(key, programs)
+    whole = head.message == "" and head.known
+    stamp_at = received.read(head.stamp) if whole and head.stamp else None
+    return (
+        head.facility,
+        head.severity,
+        head.host,
+        head.program,
+        head.process_id,
+        head.message_id,
+        "; ".join(head.trouble),
+        stamp_at,
+        whole and (stamp_at is not None or not head.stamp),
+    )
+
+
+def _worded(lines: pl.DataFrame) -> pl.DataFrame:
+    """`<PRI>Nov 23 08:15:01 host tag[pid]: message`: everything to the first colon with a blank."""
+    cut = lines.select("row", pl.col("text").str.splitn(": ", 2).struct.rename_fields(["head", "message"]).alias("cut"))
+    cut = cut.unnest("cut")
+    return cut.select(
+        "row",
+        key=pl.col("head") + ": ",
+        message=pl.col("message"),
+        stamp_at=pl.lit(None, TIMESTAMP),
+        stamped=pl.lit(value=False),
+        zoned=pl.lit(value=False),
+        sure=_no_mark("message"),
+    )
+
+
+def _no_mark(column: str) -> pl.Expr:
+    return (~pl.col(column).str.starts_with(header.BYTE_ORDER_MARK)).fill_null(value=False)
+
+
+def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
+    """RFC 5424 without structured data, and rsyslog's forward form."""
+    if not lines.height:
+        return []
+    cut = lines.select("row", pl.col("text").str.splitn(">", 2).struct.rename_fields(["pri", "rest"]).alias("cut"))
+    cut = cut.unnest("cut")
+    new = cut["rest"].str.starts_with("1 ")
+    return [_rfc5424(cut.filter(new)), _forwarded(cut.filter(~new))]
+
+
+def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
+    names = ["one", "stamp", "host", "app", "pid", "id", "data", "message"]
+    parts = cut.select("row", "pri", pl.col("rest").str.splitn(" ", 8).struct.rename_fields(names).alias("p")).unnest("p")
+    key = pl.concat_str("pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(" -"))
+    return _with_stamp(
+        parts.with_columns(
+            key=key,
+            message=pl.col("message").fill_null("").str.strip_prefix(header.BYTE_ORDER_MARK),
+            fits=(pl.col("data") == "-").fill_null(value=False),
+        )
+    )
+
+
+def _forwarded(cut: pl.DataFrame) -> pl.DataFrame:
+    halves = pl.col("rest").str.splitn(" ", 2).struct.rename_fields(["stamp", "rest"])
+    parts = cut.select("row", "pri", halves.alias("p")).unnest("p")
+    halves = pl.col("rest").str.splitn(": ", 2).struct.rename_fields(["tag", "message"])
+    parts = parts.select("row", "pri", "stamp", halves.alias("p")).unnest("p")
+    key = pl.concat_str("pri", pl.lit(f">{_ANY_STAMP} "), "tag", pl.lit(": "))
+    return _with_stamp(parts.with_columns(key=key, fits=_no_mark("message")))
+
+
+def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
+    """Adds the moment that each line's own stamp says; a doubtful stamp makes the line unsure."""
+    names = ["second", "fraction", "offset"]
+    stamp = parts.select(pl.col("stamp").str.extract_groups(_ISO).struct.rename_fields(names).alias("s")).unnest("s")
+    offsets = distinct(stamp["offset"])
+    shift = offsets.judged(_minutes, pl.Int64)
+    second = stamp["second"].str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
+    odd = stamp["second"].str.ends_with("60") | stamp["second"].str.starts_with("0")
+    fraction = (stamp["fraction"].fill_null("") + "000000").str.head(6).cast(pl.Int64)
+    moved = pl.DataFrame({"second": second, "fraction": fraction, "shift": shift.fill_null(0)}).select(
+        pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")
+    )
+    return parts.select(
+        "row",
+        "key",
+        "message",
+        stamp_at=moved.to_series(),
+        stamped=pl.lit(value=True),
+        zoned=stamp["offset"].is_not_null(),
+        sure=pl.col("fits") & (second.is_not_null() & ~odd & (stamp["offset"].is_null() | shift.is_not_null())),
+    )
+
+
+def _minutes(offset: str) -> int | None:
+    """Minutes east of UTC; None when there is no such offset."""
+    if offset == "Z":
+        return 0
+    hours, minutes = int(offset[1:3]), int(offset[4:6])
+    if hours > 23 or minutes > 59:
+        return None
+    return (1 if offset[0] == "+" else -1) * (hours * 60 + minutes)

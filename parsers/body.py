@@ -1,0 +1,220 @@
+"""From the captured texts of one pattern to columns and details: what every engine shares."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from parsers import record
+from parsers.columns import BITS, PARSED
+from parsers.commands import judge
+from parsers.meaning import (
+    class_of,
+    internal_event,
+    operation_of_alarm,
+    operation_of_event,
+    result,
+    role_of,
+    strike_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from parsers.patterns import Pattern
+
+_CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)|([0-9]+)")
+_ORIGIN = re.compile(r"(.*?)(?:/([0-9]{1,5}))?", re.DOTALL)
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
+SPECIAL = ("command", "origin", "code", "stamp", "tail")
+"""Fields that become more than one thing."""
+
+
+@dataclass(slots=True)
+class Body:
+    """What a message says: columns, details in the order of the line, and its own stamp as written."""
+
+    pattern: Pattern
+    columns: dict[str, object] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
+    trouble: list[str] = field(default_factory=list)
+    stamp: str = ""
+    masked: tuple[str, str] | None = None  # a command line, and as it may be shown
+
+
+TailReader = "Callable[[str], list[str] | None]"
+
+
+def read(
+    pattern: Pattern, captures: Sequence[str | None], tail_reader: Callable[[str], list[str] | None]
+) -> Body | None:
+    """The body; None when a value does not fit its column, so that the message is not this pattern's after all."""
+    body = Body(pattern, columns=dict(pattern.constants))
+    command: str | None = None
+    for entry, captured in zip(pattern.fields, captures, strict=True):
+        text = (captured or "").strip(" ")
+        if not text:
+            continue
+        if entry.name == "command":
+            command = text
+        elif not _take(body, entry.name, entry.kind, text, tail_reader):
+            return None
+    body.details |= pattern.details
+    LOOKUPS[pattern.lookup](body, command)
+    body.columns.setdefault("operation", "other")
+    body.columns["command_class"] = class_of(str(body.columns["operation"]))
+    return body
+
+
+def _take(body: Body, name: str, kind: str, text: str, tail_reader: Callable[[str], list[str] | None]) -> bool:
+    if name == "origin":
+        return _origin(body, text)
+    if name == "code":
+        body.details["code_text"] = text
+        return _column(body, "return_code", text)
+    if name == "stamp":
+        body.stamp = text
+    elif name == "tail":
+        tail = record.read(text, tail_reader(text))
+        body.columns |= tail.columns
+        _further(body.details, tail.details)
+    elif name in PARSED:
+        return _column(body, name, text)
+    else:
+        body.details[name] = detail(kind, text)
+    return True
+
+
+def _further(details: dict[str, object], more: dict[str, object]) -> None:
+    """Adds what the line's own fields do not say already."""
+    for name, value in more.items():
+        details.setdefault(name, value)
+
+
+def _origin(body: Body, text: str) -> bool:
+    found = _ORIGIN.fullmatch(text)
+    assert found is not None
+    if found[1]:
+        body.columns["source"] = found[1]
+    return found[2] is None or _column(body, "source_port", found[2])
+
+
+def _column(body: Body, name: str, text: str) -> bool:
+    """Sets a column; False when the text is a number that the column cannot hold."""
+    if name not in BITS:
+        body.columns[name] = text
+        return True
+    number = number_of(text)
+    if number is None or number >> BITS[name]:
+        return False
+    body.columns[name] = number
+    return True
+
+
+def number_of(text: str) -> int | None:
+    """Decimal, or hexadecimal after 0x."""
+    found = _CODE.fullmatch(text)
+    if found is None:
+        return None
+    return int(found[1], 16) if found[1] else int(found[2])
+
+
+def detail(kind: str, text: str) -> object:
+    """A detail as JSON says it: numbers are numbers."""
+    if kind == "plain":
+        return int(text)
+    if kind == "decimal":
+        return float(text) if _DECIMAL.fullmatch(text) else record.number_or_text(text)
+    return text
+
+
+def as_text(details: dict[str, object]) -> str | None:
+    """Details as JSON text, None when there are none."""
+    return json.dumps(details, ensure_ascii=False, separators=(",", ":")) if details else None
+
+
+def _nothing_more(body: Body, _command: str | None) -> None:
+    """A pattern that says itself what it means: only a return code adds to it."""
+    columns = body.columns
+    name, code = columns.get("return_name"), columns.get("return_code")
+    ended = result(name if isinstance(name, str) else None, code if isinstance(code, int) else None)
+    columns["return_code"] = ended.number
+    columns.setdefault("outcome", ended.outcome)
+    columns.setdefault("strike", strike_of(str(columns["operation"]), counted=ended.strike))
+    body.trouble.extend([ended.trouble] if ended.trouble else [])
+
+
+def _event(body: Body, _command: str | None) -> None:
+    """An HSM audit record with its LUNA_… event."""
+    columns = body.columns
+    name, code, role_id = (columns.get(key) for key in ("return_name", "return_code", "role_id"))
+    judged = judge_event(
+        str(columns.get("vendor_event", "")),
+        str(body.details.get("actor", "")),
+        name if isinstance(name, str) else None,
+        code if isinstance(code, int) else None,
+        role_id if isinstance(role_id, int) else None,
+        container="partition" in columns,
+    )
+    said = columns.get("role")
+    body.columns |= judged.columns
+    if said and not judged.columns["role"]:
+        columns["role"] = said
+    body.trouble.extend(judged.trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedEvent:
+    """What event, result, actor and role number together mean."""
+
+    columns: dict[str, object]
+    trouble: tuple[str, ...]
+
+
+def judge_event(  # noqa: PLR0913  (six facts of the record decide together)
+    event: str, actor: str, name: str | None, code: int | None, role_id: int | None, *, container: bool
+) -> JudgedEvent:
+    operation = operation_of_event(event)
+    ended = result(name, code)
+    role = role_of(role_id, actor, operation, container=container)
+    columns: dict[str, object] = {
+        "operation": operation,
+        "command_class": class_of(operation),
+        "return_code": ended.number,
+        "outcome": ended.outcome,
+        "strike": strike_of(operation, counted=ended.strike),
+        "role": role or (ended.role if role_id is None else ""),
+    }
+    return JudgedEvent(columns, (ended.trouble,) if ended.trouble else ())
+
+
+def _internal(body: Body, _command: str | None) -> None:
+    """An audit record of free text: perhaps one of the module's own messages."""
+    event = internal_event(str(body.details.get("text", "")))
+    if event:
+        body.columns["vendor_event"] = event
+        body.columns["operation"] = operation_of_event(event)
+
+
+def _alarm(body: Body, _command: str | None) -> None:
+    alarm = str(body.columns.get("vendor_event", ""))
+    body.columns["operation"] = operation_of_alarm(alarm.removeprefix("ALM"))
+
+
+def _command(body: Body, command: str | None) -> None:
+    code = body.columns.get("return_code")
+    judged = judge(command or "", code if isinstance(code, int) else None)
+    body.columns |= judged.columns
+    body.details |= judged.details
+    body.trouble.extend(judged.trouble)
+
+
+LOOKUPS: dict[str, Callable[[Body, str | None], None]] = {
+    "": _nothing_more,
+    "event": _event,
+    "internal": _internal,
+    "alarm": _alarm,
+    "command": _command,
+}

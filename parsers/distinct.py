@@ -1,0 +1,47 @@
+"""Each distinct value judged once: codes per row, and one entry per distinct value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """A column as codes into its distinct values; the code of a null is null."""
+
+    codes: pl.Series  # UInt32 per row
+    values: pl.Series
+
+    def spread(self, entries: pl.Series) -> pl.Series:
+        """One entry per distinct value becomes one per row."""
+        return entries.gather(self.codes)
+
+    def judged(self, judge: Callable[[str], object], dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+        """What `judge` says of each value, per row; null stays null."""
+        return self.spread(pl.Series([judge(value) for value in self.values.to_list()], dtype=dtype))
+
+    def table(self, rows: Iterable[tuple[object, ...]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """One tuple per distinct value, spread to all rows."""
+        entries = pl.DataFrame(list(rows), schema=dict(schema), orient="row")
+        return pl.DataFrame([self.spread(column) for column in entries.get_columns()])
+
+
+def distinct(column: pl.Series) -> Distinct:
+    frame = column.alias("value").to_frame()
+    values = frame.unique().drop_nulls().with_row_index("code")
+    codes = frame.join(values, on="value", how="left", maintain_order="left")["code"]
+    return Distinct(codes, values["value"])
+
+
+def whole(column: pl.Series, bits: int) -> pl.Series:
+    """Numbers of at most 20 digits and so many bits; null for everything else (a cast alone takes a plus sign)."""
+    small = {8: pl.UInt8, 16: pl.UInt16, 32: pl.UInt32, 64: pl.UInt64}[bits]
+    number = column.cast(pl.UInt64, strict=False)
+    plain = (column.str.len_bytes() <= 20) & ~column.str.starts_with("+")
+    return number.set(~plain, None).cast(small, strict=False)

@@ -1,0 +1,169 @@
+"""One line to one row: what every engine shares once it has read the text.
+
+An engine says how text is matched (regular expressions here, pyparsing in grammar.py); everything after that, from
+devices and clocks to the raw block, is this module's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from parsers import body as bodies
+from parsers import clock, header, raw_block, record, shell
+from parsers.columns import EMPTY
+from parsers.decoding import text_of, unframed
+from parsers.inventory import Inventory
+from parsers.patterns import Pattern, Patterns
+
+_COMMAND = re.compile(r"(.*?\bCommand:)(.*)", re.DOTALL | re.IGNORECASE)
+_ORIGIN = re.compile(r"(.*)( +: +[^ ]+ +:(?: +[^ ]+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)
+COMMAND_PROGRAM = "lunash"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One line as a listener got it."""
+
+    raw: bytes
+    received_at: datetime
+    peer: str = ""
+    peer_identity: str = ""
+    trouble: str = ""
+
+
+class Engine(Protocol):
+    """How text is matched."""
+
+    def header(self, text: str, programs: frozenset[str]) -> header.Header: ...
+
+    def captures(self, pattern: Pattern, message: str) -> tuple[str | None, ...] | None: ...
+
+    def tail(self, text: str) -> list[str] | None: ...
+
+
+class Expressions:
+    """The engine of regular expressions."""
+
+    def header(self, text: str, programs: frozenset[str]) -> header.Header:
+        return header.parse(text, programs)
+
+    def captures(self, pattern: Pattern, message: str) -> tuple[str | None, ...] | None:
+        return pattern.captures(message)
+
+    def tail(self, text: str) -> list[str] | None:
+        return record.pieces(text)
+
+
+def parse(line: Received, patterns: Patterns, inventory: Inventory, engine: Engine) -> dict[str, object]:
+    """Every column of one line; never raises."""
+    raw = text_of(line.raw)
+    text = text_of(unframed(line.raw))
+    row = dict(EMPTY)
+    trouble = [line.trouble] if line.trouble else []
+    head = engine.header(text, patterns.programs)
+    trouble.extend(["empty"] if not text else head.trouble)
+    body = read_body(head, patterns, engine)
+    _fill_header(row, head, patterns)
+    if body:
+        _fill_body(row, body)
+    device, differing = _device(row, line, inventory)
+    row["device"] = device
+    trouble.extend([differing] if differing else [])
+    trouble.extend(set_times(row, head.stamp, body, line.received_at, inventory.zone(device)))
+    trouble.extend(body.trouble if body else ())
+    row["details"] = bodies.as_text(body.details) if body else None
+    row["raw"], row["message"] = masked(raw, head) if may_hold_command(head) else (raw, head.message)
+    row["trouble"] = "; ".join(trouble)
+    return row
+
+
+def read_body(head: header.Header, patterns: Patterns, engine: Engine) -> bodies.Body | None:
+    """The body by the first pattern that fits, or None."""
+    for pattern in patterns.candidates(head.program):
+        captures = engine.captures(pattern, head.message)
+        found = None if captures is None else bodies.read(pattern, captures, engine.tail)
+        if found is not None:
+            return found
+    return None
+
+
+def _fill_header(row: dict[str, object], head: header.Header, patterns: Patterns) -> None:
+    row["facility"] = head.facility
+    row["severity"] = head.severity
+    row["host"] = head.host
+    row["program"] = head.program
+    row["process_id"] = head.process_id
+    row["message_id"] = head.message_id
+    row["structured_data"] = head.structured_data
+    row["family"] = patterns.family_of(head.program)
+    row["status"] = "partial" if head.known else "unparsed"
+
+
+def _fill_body(row: dict[str, object], body: bodies.Body) -> None:
+    row.update({name: value for name, value in body.columns.items() if value is not None and value != ""})
+    row["family"] = body.pattern.family
+    row["pattern"] = body.pattern.name
+    row["pattern_version"] = body.pattern.version
+    row["status"] = "parsed"
+
+
+def _device(row: dict[str, object], line: Received, inventory: Inventory) -> tuple[str, str]:
+    if not inventory.devices:
+        return "", ""
+    return inventory.device_of(
+        inventory.by_certificate(line.peer_identity),
+        inventory.by_serial(str(row["hsm_serial"] or "")),
+        inventory.by_host(line.peer),
+        inventory.by_host(str(row["host"])),
+    )
+
+
+def set_times(
+    row: dict[str, object], sent: str, body: bodies.Body | None, received_at: datetime, zone: str
+) -> list[str]:
+    """sent_at, event_at and where it comes from; gives what is wrong with the stamps and the raw block."""
+    trouble = []
+    stamp = body.stamp if body else ""
+    sent_at = clock.read(sent, received_at, zone) if sent else None
+    if sent and sent_at is None:
+        trouble.append("impossible date in the header")
+    record_at = clock.read(stamp, received_at, zone) if stamp else None
+    if stamp and record_at is None:
+        trouble.append("impossible date in the record")
+    block = raw_block.decode(str(row["raw_block"])) if row["raw_block"] else None
+    if row["raw_block"] and block is None:
+        trouble.append("raw block cannot be read")
+    if block:
+        written = clock.read(stamp, received_at) if stamp else None
+        trouble.extend(raw_block.differences(block, row, written))
+    row["sent_at"] = sent_at
+    for source, moment in (("raw_block", block and block.at), ("record", record_at), ("header", sent_at)):
+        if moment is not None:
+            row["event_at"], row["event_at_source"] = moment, source
+            return trouble
+    row["event_at"], row["event_at_source"] = received_at, "received"
+    return trouble
+
+
+def may_hold_command(head: header.Header) -> bool:
+    """Whether a message may be the Luna shell's: by its program, or where nobody knows the program."""
+    program = head.program.rpartition("/")[2].lower()
+    return program == COMMAND_PROGRAM or (not program and "ommand:" in head.message)
+
+
+def masked(raw: str, head: header.Header) -> tuple[str, str]:
+    """The line and its message with the secrets of a command hidden, in whatever state the line arrived."""
+    return mask_command(raw), mask_command(head.message)
+
+
+def mask_command(text: str) -> str:
+    """The command of a line, from `Command:` to the account and origin (or the end, when the line was cut), masked."""
+    found = _COMMAND.fullmatch(text)
+    if found is None:
+        return text
+    rest = _ORIGIN.fullmatch(found[2])
+    command, after = (rest[1], rest[2]) if rest else (found[2], "")
+    return found[1] + shell.read(command).masked + after
