@@ -96,7 +96,9 @@ class Applying:
                 self._found(decision)
         for decision in decisions:
             if isinstance(decision, Supersede):
-                self._supersede(decision.known, [self._numbers[id(heir)] for heir in decision.heirs if id(heir) in self._numbers])
+                self._supersede(
+                    decision.known, [self._numbers[id(heir)] for heir in decision.heirs if id(heir) in self._numbers]
+                )
             elif isinstance(decision, Clear):
                 self._clear(decision.known.finding)
         return Outcome(self._changed, len(hidden))
@@ -179,9 +181,7 @@ class Applying:
             self._enqueue(self._cursor, told, reason)
 
     def _supersede(self, known: Known, heirs: Sequence[int]) -> None:
-        after = replace(
-            known.finding, state="superseded", superseded_by=min(heirs, default=None), updated_at=self._now
-        )
+        after = replace(known.finding, state="superseded", superseded_by=min(heirs, default=None), updated_at=self._now)
         findings.rewrite(self._cursor, after)
         note = f"by {', '.join(map(str, heirs))}" if heirs else "later records explain it"
         findings.note_down(self._cursor, after.id, self._step("superseded", note))
@@ -263,7 +263,9 @@ def _action(before: Finding, after: Finding) -> str:
 def _difference(before: Finding, after: Finding) -> str:
     words = []
     if before.severity != after.severity:
-        words.append(f"{before.severity} → {after.severity}" + (f" ({after.change_ticket})" if after.change_ticket else ""))
+        words.append(
+            f"{before.severity} → {after.severity}" + (f" ({after.change_ticket})" if after.change_ticket else "")
+        )
     if before.record_count != after.record_count:
         words.append(f"{before.record_count} → {after.record_count} records")
     return ", ".join(words)

@@ -61,7 +61,8 @@ class Detector:
     def header(self) -> dict[str, Any]:
         """The header as written, with the severity and each parameter's `value` in force here."""
         parameters = {
-            name: {**given, "value": self.parameters[name]} for name, given in self.written.get("parameters", {}).items()
+            name: {**given, "value": self.parameters[name]}
+            for name, given in self.written.get("parameters", {}).items()
         }
         return {**self.written, "severity": self.fixed_severity or self.severity, "parameters": parameters}
 

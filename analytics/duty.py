@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from analytics import judging, runs
+from analytics import judging, runs, trying
 from analytics.asking import CannotJudge
 from analytics.header import duration
 from analytics.judging import Judged
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analytics.applying import Enqueue, Outcome
     from analytics.detector import Detector
     from analytics.judging import Store
+    from analytics.trying import Tried
 
 log = logging.getLogger("hsmtrail.duty")
 
@@ -65,8 +66,10 @@ class Duty:
     def judge_arrivals(self) -> list[Run]:
         """The live detectors over what came since they last looked. One that failed rests a while."""
         now = self._now()
+        with self._db.reader() as cursor:
+            last = runs.last_position(cursor)
         live = [detector for detector in self.detectors if detector.every == "live" and not self._rests(detector, now)]
-        return self._judge([detector for detector in live if self._behind(detector)])
+        return self._judge([detector for detector in live if self._behind(detector, last)])
 
     def due(self, now: datetime) -> tuple[str, ...]:
         """Detectors with a schedule whose time has come."""
@@ -94,13 +97,20 @@ class Duty:
                     changed += judging.write(cursor, detector, judged, self._now(), self._enqueue).findings
         return changed
 
+    def try_out(self, identifier: str, since: datetime, until: datetime) -> list[Tried]:
+        """What the detector gives for a span, beside what is there. Nothing is written. Raises CannotJudge."""
+        detector = next(one for one in self.detectors if one.id == identifier)
+        return trying.try_out(self._db, detector, Span(since, until), self._limits.seconds_for_history)
+
     def _judge(self, detectors: Sequence[Detector], *, everything: bool = False) -> list[Run]:
         """Those that failed last come last, so that they delay nobody."""
         quiet: list[tuple[Detector, Run]] = []
         done: list[Run] = []
         with self._lock:
+            with self._db.reader() as cursor:
+                last = runs.last_position(cursor)
             for detector in sorted(detectors, key=lambda one: one.id in self._failures):
-                run, judged = self._ask(detector, everything=everything)
+                run, judged = self._ask(detector, 0 if everything else self._judged.get(_key(detector), 0), last)
                 if judged is not None and not judged.empty:
                     run = self._write(detector, run, judged)
                 else:
@@ -109,14 +119,15 @@ class Duty:
             self._keep_quiet(quiet)
         return done
 
-    def _ask(self, detector: Detector, *, everything: bool) -> tuple[Run, Judged | None]:
-        started, before = self._now(), self._judged.get(_key(detector), 0)
-        first = 0 if everything else before
-        with self._db.reader() as cursor:
-            last = runs.last_position(cursor)
-        run = Run(detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started)
+    def _ask(self, detector: Detector, first: int, last: int) -> tuple[Run, Judged | None]:
+        started = self._now()
+        run = Run(
+            detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started
+        )
         try:
-            judged = judging.judge_batches(self._db, detector, (first, last), self._moment(), self._seconds(last - first))
+            judged = judging.judge_batches(
+                self._db, detector, (first, last), self._moment(), self._seconds(last - first)
+            )
         except CannotJudge as error:
             self._failed(detector, str(error))
             return replace(run, state="failed", finished_at=self._now(), error=str(error)[:2000]), None
@@ -139,9 +150,7 @@ class Duty:
     def _write(self, detector: Detector, run: Run, judged: Judged) -> Run:
         with self._db.transaction() as cursor:
             outcome: Outcome = judging.write(cursor, detector, judged, self._now(), self._enqueue)
-            run = replace(
-                run, findings=outcome.findings, suppressed=outcome.suppressed, finished_at=self._now()
-            )
+            run = replace(run, findings=outcome.findings, suppressed=outcome.suppressed, finished_at=self._now())
             row = runs.write(cursor, run, self._latest.get(_key(detector)))
         self._remember(detector, run, row)
         return run
@@ -170,16 +179,13 @@ class Duty:
     def _rests(self, detector: Detector, now: datetime) -> bool:
         return detector.id in self._failures and now < self._failures[detector.id][1]
 
-    def _behind(self, detector: Detector) -> bool:
-        if detector.kind == "state":
-            return True
-        with self._db.reader() as cursor:
-            return self._judged.get(_key(detector), 0) < runs.last_position(cursor)
+    def _behind(self, detector: Detector, last: int) -> bool:
+        return detector.kind == "state" or self._judged.get(_key(detector), 0) < last
 
     def _due(self, detector: Detector, now: datetime) -> bool:
         every = duration(detector.every)
         before = self._latest.get(_key(detector))
-        return every is not None and (before is None or before.started_at_last(every) <= now)
+        return every is not None and (before is None or before.finished_at + every <= now)
 
     def _moment(self) -> datetime:
         return min(self._now(), self._complete_until())

@@ -10,7 +10,7 @@ import duckdb
 
 from analytics.applying import Applying, Outcome
 from analytics.asking import CannotJudge, ask, limited
-from analytics.spans import EARLIEST, LATEST, Span, Zone, touched, zone
+from analytics.spans import Span, Zone, touched, zone
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -41,9 +41,7 @@ class Judged:
         return not self.zones and self.rows is None
 
 
-def judge_batches(
-    db: Store, detector: Detector, positions: tuple[int, int], at: datetime, seconds: float
-) -> Judged:
+def judge_batches(db: Store, detector: Detector, positions: tuple[int, int], at: datetime, seconds: float) -> Judged:
     """Everything that the batches after the first position, up to the second, may have changed. Raises CannotJudge."""
     with db.reader() as cursor:
         if detector.kind == "state":
@@ -65,7 +63,7 @@ def judge_span(db: Store, detector: Detector, span: Span, at: datetime, seconds:
 
 
 def _state(cursor: duckdb.DuckDBPyConnection, detector: Detector, at: datetime, seconds: float) -> Judged:
-    window = Span(max(EARLIEST, Span(at, at).widened(detector.looks_back).begin), at)
+    window = Span(Span(at, at).widened(detector.looks_back).begin, at)
     rows = ask(cursor, detector, window.begin, window.end, seconds)
     return Judged(rows=tuple(row for row in rows if row.severity is not None), window=window)
 
@@ -76,10 +74,6 @@ def _zones(cursor: duckdb.DuckDBPyConnection, detector: Detector, spans: list[Sp
     for one in zones:
         window = one.window if window is None else window.with_(one.window)
     return Judged(zones=zones, window=window)
-
-
-def everything() -> Span:
-    return Span(EARLIEST, LATEST)
 
 
 def write(

@@ -17,12 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PUBLISHED = frozenset(
-    {"events", "audit_records", "lunash_commands", "logins", "unknown", "devices", "change_windows", "approved", "custody"}
+    {
+        "events",
+        "audit_records",
+        "lunash_commands",
+        "logins",
+        "unknown",
+        "devices",
+        "change_windows",
+        "approved",
+        "custody",
+    }
 )
 """What a detector may read."""
 
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
-OUTSIDE = frozenset({"getenv", "getvariable", "current_setting", "age", "read_text", "read_blob", "query", "query_table"})
+OUTSIDE = frozenset(
+    {"getenv", "getvariable", "current_setting", "age", "read_text", "read_blob", "query", "query_table"}
+)
 CLOCKS = frozenset(
     {
         "current_timestamp",
@@ -43,7 +55,7 @@ NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "C
 BOUND = frozenset({"window_start", "window_end", "looks_back"})
 WANTED = {"subject": "VARCHAR", "first_seen": "TIMESTAMP", "last_seen": "TIMESTAMP", "evidence": "UBIGINT[]"}
 OPTIONAL = {"severity": "VARCHAR", "device": "VARCHAR"}
-SOME_DAY = datetime(2026, 11, 23)  # noqa: DTZ001  (all times of the store are naive UTC)
+SOME_DAY = datetime(2026, 11, 23)
 
 
 @cache
@@ -120,7 +132,11 @@ def _wrong_node(node: dict[str, Any], own: set[str]) -> dict[str, str]:
 @cache
 def _unsteady() -> frozenset[str]:
     """Functions that give another result at another time, as DuckDB itself says."""
-    rows = scratch().cursor().execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+    rows = (
+        scratch()
+        .cursor()
+        .execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+    )
     return frozenset(name for (name,) in rows.fetchall())
 
 
@@ -170,7 +186,7 @@ def _some(name: str) -> object:
 def _from_duckdb(file: str, query: str, error: duckdb.Error) -> Mistake:
     text = str(error)
     place = re.search(r"^LINE (\d+):", text, re.MULTILINE)
-    what = " ".join(text.split("\n\nLINE")[0].split())
+    what = " ".join(text.split("\n\nLINE", maxsplit=1)[0].split())
     return Mistake(file, int(place[1]) if place else _first_line(query), what)
 
 

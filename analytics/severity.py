@@ -67,9 +67,7 @@ def judged(
     return severity, ""
 
 
-def _covering(
-    device: str, span: tuple[datetime, datetime], policy: Policy, around: Surroundings
-) -> Window | None:
+def _covering(device: str, span: tuple[datetime, datetime], policy: Policy, around: Surroundings) -> Window | None:
     """The approved change that holds the whole span; of several, the first ticket, so that it is always the same."""
     if policy.in_change_window == "never":
         return None

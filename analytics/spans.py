@@ -17,7 +17,7 @@ MOST_SPANS = 16
 """So many spans are judged apart at most; with more, the nearest are judged as one."""
 
 MOST_ROUNDS = 64
-EARLIEST, LATEST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001  (naive UTC, and room to add to)
+EARLIEST, LATEST = datetime(1, 1, 2), datetime(9999, 12, 30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Luna-like audit lines, mean about 220 bytes, the same for the same seed.
 
-    python benchmarks/generate_lines.py FILE [--lines 1000000]
+python benchmarks/generate_lines.py FILE [--lines 1000000]
 """
 
 from __future__ import annotations

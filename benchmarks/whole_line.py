@@ -61,19 +61,19 @@ def run(site, lines, protocol, count, rate):
     status = site.running("receiver", "service")
     pids = {part: status[part]["pid"] for part in ("receiver", "service")}
     before = {part: cpu_seconds(pid) for part, pid in pids.items()}
-    sender = [sys.executable, HERE / "send_lines.py", lines, "--protocol", protocol, "--port", str(site.port(protocol))]
+    sender = [sys.executable, HERE / "send_lines.py", lines, protocol, "127.0.0.1", str(site.port(protocol))]
     sent = json.loads(subprocess.run([*sender, "--rate", str(rate)], check=True, capture_output=True).stdout)
     last = wait_for(site, count)
     listener = next(item for item in site.status()["receiver"]["listeners"] if item["name"] == protocol)
     return {
         "protocol": protocol,
-        "sent": sent["sent"],
-        "send_rate": round(sent["sent"] / (sent["t1"] - sent["t0"])),
+        "sent": sent["lines"],
+        "send_rate": sent["rate"],
         "stored": site.query("SELECT count(*) AS n FROM records")[0]["n"],
         "kernel_dropped": listener["kernel_dropped"],
-        "seconds": round(last - sent["t0"], 3),
-        "rows_a_second": round(count / (last - sent["t0"])),
-        "behind_last_byte": round(last - sent["t1"], 3),
+        "seconds": round(last - sent["begun"], 3),
+        "rows_a_second": round(count / (last - sent["begun"])),
+        "behind_last_byte": round(last - sent["ended"], 3),
         "cpu_seconds": {part: round(cpu_seconds(pid) - before[part], 2) for part, pid in pids.items()},
         "peak_mebibytes": {part: peak_mebibytes(pid) for part, pid in pids.items()},
     }

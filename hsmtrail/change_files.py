@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hsmtrail.errands.changes import AddChange
 from hsmtrail.failures import Misuse
+from hsmtrail.words import ChangeKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def _change(row: dict[str, Any]) -> AddChange:
         begin=row["from"],
         end=row["to"],
         ticket=row["ticket"],
-        kind=row.get("kind") or "change",
+        kind=ChangeKind(row.get("kind") or "change"),
         note=row.get("note") or "",
     )
 

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 import hsmtrail
 from hsmtrail.commands import ask, decide, read, run, watch
@@ -47,6 +48,8 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         _end(str(error), 2)
+    except ValidationError as error:
+        _end("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()), 2)
     except Failure as failure:
         _end(str(failure), failure.status)
     except BrokenPipeError:

@@ -7,8 +7,6 @@ import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from analytics.duty import Duty
-
 from hsmtrail import wiring
 from hsmtrail.failures import Failure
 from store.database import Database, StoreError
@@ -16,6 +14,7 @@ from store.database import Database, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from analytics.duty import Duty
     from hsmtrail.config import Configuration
     from reports.settings import PackSettings
 

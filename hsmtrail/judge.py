@@ -19,29 +19,28 @@ BREATH = 1.0
 
 
 class Judge:
-    """`look` says that records came; the thread judges what was not judged yet."""
+    """Whoever sets `arrived` says that there is something new; the thread judges what was not judged yet."""
 
-    def __init__(self, duty: Duty, on_judged: Callable[[], None], breath: float = BREATH) -> None:
-        self._duty, self._on_judged, self._breath = duty, on_judged, breath
-        self._something, self._stopping = threading.Event(), threading.Event()
+    def __init__(
+        self, duty: Duty, arrived: threading.Event, on_judged: Callable[[], object], breath: float = BREATH
+    ) -> None:
+        self._duty, self._arrived, self._on_judged, self._breath = duty, arrived, on_judged, breath
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     def start(self) -> None:
-        self._something.set()  # what came while nobody judged
+        self._arrived.set()  # what came while nobody judged
         self._thread.start()
-
-    def look(self) -> None:
-        self._something.set()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._something.set()
+        self._arrived.set()
         self._thread.join()
 
     def _run(self) -> None:
         while True:
-            self._something.wait()
-            self._something.clear()
+            self._arrived.wait()
+            self._arrived.clear()
             if self._stopping.is_set():
                 return
             began = time.monotonic()

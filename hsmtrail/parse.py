@@ -16,10 +16,9 @@ from parsers.as_json import json_record
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from parsers.batch import Parser
-
     from hsmtrail.config import Configuration
     from ingest.framing import Frames
+    from parsers.batch import Parser
 
 __all__ = ["now", "print_records"]
 

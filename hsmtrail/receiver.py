@@ -6,7 +6,6 @@ import logging
 import resource
 import signal
 import sys
-import threading
 
 import pyarrow as pa
 
@@ -19,9 +18,9 @@ log = logging.getLogger("hsmtrail.receiver")
 
 def run(settings: ReceiverSettings) -> int:
     """0 after a clean stop, 1 when a part of it failed (start it again), 2 when it cannot be started."""
-    stopping = threading.Event()
+    stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stopping.set())
+        signal.signal(number, lambda got, _frame: stopping.append(got))
     _allow_many_connections()
     pa.set_memory_pool(pa.system_memory_pool())  # gives memory back: a third less than the default at its peak
     receiver = Receiver(settings)
@@ -32,7 +31,7 @@ def run(settings: ReceiverSettings) -> int:
         return 2
     for listener in receiver.status()["listeners"]:
         log.info("listening", extra={"facts": {key: listener[key] for key in ("name", "protocol", "address")}})
-    while not stopping.wait(0.2) and not receiver.failed.is_set():
+    while not stopping and not receiver.failed.wait(0.1):
         pass
     receiver.stop()
     log.info("stopped", extra={"facts": {"last_batch": receiver.status()["last_batch"]}})

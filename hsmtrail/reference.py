@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+import typer
 import typer.main
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     group = typer.main.get_command(app)
-    with click.Context(group, info_name="hsmtrail") as context:
+    with typer.Context(group, info_name="hsmtrail") as context:
         yield from _group(group, context, "hsmtrail")
 
 
@@ -46,7 +46,7 @@ def _group(group: Any, context: Any, path: str) -> Iterator[str]:  # noqa: ANN40
 
 
 def _command(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401
-    context = click.Context(command)
+    context = typer.Context(command)
     words = [parameter.make_metavar(context) for parameter in command.params if not _is_option(parameter)]
     yield f"## `{' '.join([path, *words])}`\n"
     yield f"{(command.help or '').strip()}\n"

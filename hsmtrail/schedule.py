@@ -32,7 +32,7 @@ LATE = 3600
 class Timetable:
     """One job per scheduled detector and one for the pack, in one thread: they never run side by side."""
 
-    def __init__(self, desk: Desk, on_work: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, on_work: Callable[[], object]) -> None:
         self._desk, self._on_work = desk, on_work
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)},

@@ -9,7 +9,9 @@ import os
 import secrets
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,6 +25,7 @@ from hsmtrail.judge import Judge
 from hsmtrail.schedule import Timetable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hsmtrail.config import Configuration
@@ -78,17 +81,16 @@ class Service:
         db = await asyncio.to_thread(open_store, self.configuration, HOLD_SECONDS)
         parts.callback(db.close)
         outbox = wiring.outbox(db, self.configuration, utc_now)
-        duty = wiring.duty(db, self.configuration, utc_now)
-        judge = Judge(duty, on_judged=lambda: loop.call_soon_threadsafe(self._wake.set))
-        loader = wiring.loader(
-            db, self.configuration, on_stored=judge.look, on_failure=lambda: loop.call_soon_threadsafe(self._fail)
-        )
+        arrived = threading.Event()
+        loader = wiring.loader(db, self.configuration, lambda _: arrived.set(), lambda: _soon(loop, self._fail))
+        duty = wiring.duty(db, self.configuration, utc_now, lambda: utc_now() - timedelta(seconds=loader.lag_seconds()))
+        judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set))
         desk = Desk(
             configuration=self.configuration,
             db=db,
             duty=duty,
             now=utc_now,
-            wake=judge.look,
+            wake=arrived.set,
             lag_seconds=loader.lag_seconds,
             service_pid=os.getpid(),
             user="service",
@@ -99,7 +101,7 @@ class Service:
         parts.push_async_callback(asyncio.to_thread, judge.stop)
         loader.start()
         parts.push_async_callback(asyncio.to_thread, loader.stop)
-        timetable = Timetable(desk, on_work=lambda: loop.call_soon_threadsafe(self._wake.set))
+        timetable = Timetable(desk, on_work=lambda: _soon(loop, self._wake.set))
         timetable.start()
         parts.push_async_callback(asyncio.to_thread, timetable.stop)
         await self._listen(parts, desk)
@@ -125,6 +127,11 @@ class Service:
         bound = runner.addresses[0]
         _write(address, {"pid": os.getpid(), "host": bound[0], "port": bound[1]})
         parts.callback(address.unlink, missing_ok=True)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+    """From a thread: have the loop do it."""
+    loop.call_soon_threadsafe(what)
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from parsers.batch import Parser
-
 import hsmtrail
-from analytics.detector import Detector, Detectors, Override, load_all
 from analytics.alerts.outbox import Outbox, enqueue
 from analytics.alerts.sinks import EmailSink, Sink, WebhookSink
+from analytics.detector import Detector, Detectors, Override, load_all
+from analytics.duty import Duty
 from hsmtrail.config_checks import seconds, split_server
 from hsmtrail.failures import Misuse
 from ingest.loader import Loader
 from ingest.spool import SpoolSettings
 from parsers import patterns
+from parsers.batch import Parser
 from parsers.inventory import Device, Inventory
+from reports.settings import DetectorNote, PackSettings, RoleLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    import duckdb
+
+    from analytics.alerts.message import Reason
+    from analytics.applying import Enqueue
     from hsmtrail.config import Configuration, Email, Webhook
     from store.database import Database
+    from store.findings import Finding
+    from store.writer import StoredBatches
 
 
 def inventory(configuration: Configuration | None) -> Inventory:
@@ -116,9 +122,12 @@ def outbox(db: Database, configuration: Configuration, now: Callable[[], datetim
 
 
 def loader(
-    db: Database, configuration: Configuration, on_stored: Callable[[], None], on_failure: Callable[[], None]
+    db: Database,
+    configuration: Configuration,
+    on_stored: Callable[[StoredBatches], None],
+    on_failure: Callable[[], None],
 ) -> Loader:
-    return Loader(db, configuration.below(), parser(configuration), lambda _: on_stored(), on_failure)
+    return Loader(db, configuration.below(), parser(configuration), on_stored, on_failure)
 
 
 def overrides(configuration: Configuration | None) -> dict[str, Override]:
@@ -144,6 +153,30 @@ def pattern_mistakes(configuration: Configuration | None) -> list[str]:
         return str(error).splitlines()
 
 
+def duty(
+    db: Database,
+    configuration: Configuration,
+    now: Callable[[], datetime],
+    complete_until: Callable[[], datetime] | None = None,
+) -> Duty:
+    """All detectors, told about by the configured sinks; Misuse when one of the files is wrong."""
+    detectors = all_detectors(configuration)
+    if detectors.mistakes:
+        raise Misuse("\n".join(["detectors:", *(f"  {mistake}" for mistake in detectors.mistakes)]))
+    return Duty(
+        db, detectors, now, enqueue=_teller(sinks(configuration), detectors, now), complete_until=complete_until
+    )
+
+
+def _teller(told: list[Sink], detectors: Detectors, now: Callable[[], datetime]) -> Enqueue:
+    def tell(cursor: duckdb.DuckDBPyConnection, finding: Finding, reason: Reason, /) -> int:
+        detector = detectors.get(finding.detector)
+        finds, runbook = (detector.finds, detector.runbook) if detector else ("", "")
+        return enqueue(cursor, finding, reason, told, now(), finds=finds, runbook=runbook)
+
+    return tell
+
+
 def pack_settings(configuration: Configuration, detectors: Iterable[Detector]) -> PackSettings:
     """What a pack is told besides the store."""
     return PackSettings(
@@ -167,3 +200,13 @@ def _note(detector: Detector) -> DetectorNote:
         sha256=detector.sha256,
         enabled=detector.enabled,
     )
+
+
+def _limits(configuration: Configuration, detectors: Iterable[Detector]) -> Iterator[RoleLimit]:
+    """What the detectors judge by, and on top of it what the configuration says of single partitions."""
+    for detector in detectors:
+        for role, limit in dict(detector.parameters.get("limits") or {}).items():
+            yield RoleLimit("", "", role, limit)
+    for partition in configuration.partition:
+        for role, limit in partition.limits.items():
+            yield RoleLimit(partition.device, partition.container, role, limit)

@@ -96,6 +96,8 @@ class Receiver:
             listener.stop()
         for thread in listeners:
             thread.join()
+        for listener in self._listeners:
+            listener.close()
         self._intake.pending.close()
         commits.join()
         self._stopping.set()

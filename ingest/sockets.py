@@ -120,16 +120,22 @@ class KernelDrops:
         self._inode = str(os.fstat(receiving.fileno()).st_ino).encode()
         self._last = self._sum = 0
         self._lock = threading.Lock()
+        self._final = False
 
-    def count(self) -> int:
-        """Since the socket was opened; the last count when it is closed."""
+    def count(self, *, final: bool = False) -> int:
+        """Since the socket was opened. After the final count it may be closed, and its inode be another socket's."""
         with self._lock:
-            for line in self._table.read_bytes().splitlines()[1:]:
-                fields = line.split()
-                if fields[9] == self._inode:
-                    self._sum += (int(fields[-1]) - self._last) % (1 << 32)  # the kernel counts in 32 bits
-                    self._last = int(fields[-1])
+            if not self._final:
+                self._look()
+            self._final |= final
             return self._sum
+
+    def _look(self) -> None:
+        for line in self._table.read_bytes().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] == self._inode:
+                self._sum += (int(fields[-1]) - self._last) % (1 << 32)  # the kernel counts in 32 bits
+                self._last = int(fields[-1])
 
 
 def take_no_more(receiving: socket.socket) -> None:

@@ -163,7 +163,7 @@ class SpoolWriter:
             segment.cut(before) if segment is current else segment.discard()
             raise
         if segment is not current and current is not None:
-            current.finish()
+            self.spool_bytes += current.finish() - current.committed
         self._segment = segment
         self.spool_bytes += state.committed - before
         return state

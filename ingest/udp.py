@@ -58,14 +58,15 @@ class UdpListener:
         take_no_more(self._socket)
         while self._receive() or self._filled:
             pass
-        self._drops.count()
+        self._drops.count(final=True)
         self._socket.close()
 
     def stop(self) -> None:
         self._stopping.set()
 
     def close(self) -> None:
-        """Of a listener that never ran."""
+        """Of a listener that did not come to its end."""
+        self._drops.count(final=True)
         self._socket.close()
 
     def kernel_dropped(self) -> int:

@@ -6,7 +6,7 @@ can then not change what it says. Stamps with fractions would make every head di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -41,10 +41,13 @@ class Clock:
 
     earliest: datetime
     latest: datetime
+    _known: dict[str, datetime | None] = field(default_factory=dict)
 
     def read(self, stamp: str) -> datetime | None:
-        first = clock.read(stamp, self.earliest)
-        return first if first == clock.read(stamp, self.latest) else None
+        if stamp not in self._known:
+            first = clock.read(stamp, self.earliest)
+            self._known[stamp] = first if first == clock.read(stamp, self.latest) else None
+        return self._known[stamp]
 
 
 def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:

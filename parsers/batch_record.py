@@ -10,7 +10,6 @@ the engine that reads line by line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +42,7 @@ _MIDDLE: dict[str, pl.DataType] = {
     "return_name": pl.String(),
     "printed_code": pl.UInt32(),
     "actor_detail": pl.String(),
+    "bracket_cut": pl.Boolean(),
     "middle_sure": pl.Boolean(),
 }
 _TAIL: dict[str, pl.DataType] = {
@@ -58,22 +58,15 @@ _JUDGED: dict[str, pl.DataType] = {
     name: PARSED[name] for name in ("operation", "command_class", "return_code", "outcome", "strike", "role")
 } | {"body_trouble": pl.String()}
 _NO_ROLE = 511
+_WORKING = (
+    *("stamp", "middle", "tail", "prefix_detail", "actor_detail", "tail_detail", "actor", "printed_code"),
+    *("middle_sure", "tail_sure", "bracket_cut"),
+)
 
 
 def knows(pattern: Pattern) -> bool:
     """Whether a pattern is the one that is read here."""
     return pattern.nodes == _KNOWN_NODES and pattern.lookup == "event" and not (pattern.constants or pattern.details)
-
-
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    """What stands around the text of a record."""
-
-    frame: pl.DataFrame  # prefix_detail, sequence, stamp, text, mac, block, sure
-
-    @property
-    def sure(self) -> pl.Series:
-        return self.frame["sure"]
 
 
 def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
@@ -93,9 +86,10 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
         details=_details(frame),
         sure=frame["sure"]
         & frame["middle_sure"].fill_null(value=False)
+        & (frame["bracket_cut"] == frame["tail"].is_not_null()).fill_null(value=False)
         & frame["tail_sure"].fill_null(value=True)
         & frame["record_at"].is_not_null(),
-    )
+    ).drop(_WORKING)
 
 
 def _details(frame: pl.DataFrame) -> pl.Series:
@@ -116,16 +110,13 @@ def _envelope(messages: pl.Series) -> pl.DataFrame:
     cut = frame.select(
         "prefix_detail", "prefix_sure", pl.col("message").str.splitn(",", 5).struct.rename_fields(names).alias("cut")
     ).unnest("cut")
-    proven = pl.col("mac").is_not_null()
-    cut = cut.with_columns(
-        pl.col("sequence", "stamp", "text").str.strip_chars(" "),
-        pl.when(proven).then(pl.col("mac").str.strip_chars(" ")),
-        pl.when(proven).then(pl.col("raw_block").str.strip_chars(" ")),
-    )
-    fits = pl.lit(value=True)
-    if cut["mac"].is_not_null().any():
-        mac, block = (pl.col(name).str.contains(form) for name, form in (("mac", _form("hex64")), ("raw_block", _form("block"))))
-        fits = ~proven | (mac & block).fill_null(value=False)
+    if cut["sequence"].str.starts_with(" ").any():
+        cut = cut.with_columns(pl.col("sequence").str.strip_chars_start(" "))
+    if cut["mac"].is_null().all():
+        return cut.with_columns(sure=pl.col("prefix_sure")).drop("prefix_sure")
+    cut = cut.with_columns(pl.col("text", "mac", "raw_block").str.strip_chars(" "))
+    proof = pl.col("mac").str.contains(_form("hex64")) & pl.col("raw_block").str.contains(_form("block"))
+    fits = pl.col("mac").is_null() | proof.fill_null(value=False)
     return cut.with_columns(sure=pl.col("prefix_sure") & fits).drop("prefix_sure")
 
 
@@ -184,10 +175,11 @@ def _cut_words(cut: pl.DataFrame, *, with_serial: bool) -> pl.DataFrame:
 
 def _middle(text: str, pattern: Pattern) -> tuple[object, ...]:
     """Actor, event and result of one middle, by the pattern itself; a closing bracket was cut off where a tail follows."""
-    nothing = (None, None, None, None, None, False)
+    nothing = (None, None, None, None, None, None, False)
     if text.count("operation") != 1 or text.count("returned") != 1:
         return nothing
-    captures = pattern.captures(_STAND_IN + text) or pattern.captures(_STAND_IN + text + ")")
+    cut = text.count("(") - text.count(")") == 1
+    captures = pattern.captures(_STAND_IN + text + (")" if cut else ""))
     if captures is None:
         return nothing
     said = {field.name: captured for field, captured in zip(pattern.fields, captures, strict=True) if captured is not None}
@@ -196,7 +188,7 @@ def _middle(text: str, pattern: Pattern) -> tuple[object, ...]:
         return nothing
     actor = said.get("actor", "").strip(" ")
     detail = (bodies.as_text({"actor": actor}) or "")[1:-1] if actor else None
-    return actor, said["vendor_event"], said["return_name"], code, detail, True
+    return actor, said["vendor_event"], said["return_name"], code, detail, cut, True
 
 
 def _tails(tails: pl.Series, pattern: Pattern) -> pl.DataFrame:
@@ -214,7 +206,7 @@ def _tails(tails: pl.Series, pattern: Pattern) -> pl.DataFrame:
 
 def _odd(text: str) -> tuple[object, ...]:
     tail = record.read(text.strip(" "), record.pieces(text))
-    sure = "operation" not in text and "role" not in tail.columns and ")" not in text[:1]
+    sure = "operation" not in text and "role" not in tail.columns
     members = bodies.as_text(tail.details)
     names = ("partition", "role_id", "object_handle", "object_uid", "entry")
     return (*(tail.columns.get(name) for name in names), members and members[1:-1], sure)

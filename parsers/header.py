@@ -143,19 +143,21 @@ def data_json(elements: list[tuple[str, list[tuple[str, str]]]]) -> str:
 
 
 def _stamped(stamp: str, rest: str, facility: int | None, severity: int | None) -> Header:
-    header = Header(message="", facility=facility, severity=severity, stamp=stamp)
-    if found := _TAG_FIRST.match(rest):
-        return _tagged(header, found, rest)
-    if found := _HOST.match(rest):
-        header = with_words(replace(header, host=found[1]), found[2], found[3])
-        return _tagged(header, _TAG.match(rest, found.end()) or _BARE_TAG.match(rest, found.end()), rest, found.end())
-    return replace(header, message=text_after_tag(rest))
+    found = _TAG_FIRST.match(rest)
+    if found:
+        return _tagged(Header(rest, facility, severity, stamp), found)
+    found = _HOST.match(rest)
+    if found is None:
+        return Header(text_after_tag(rest), facility, severity, stamp)
+    header = Header(text_after_tag(rest[found.end() :]), facility, severity, stamp, host=found[1])
+    if found[2]:
+        header = with_words(header, found[2], found[3])
+    tag = _TAG.match(rest, found.end()) or _BARE_TAG.match(rest, found.end())
+    return _tagged(replace(header, message=rest), tag) if tag else header
 
 
-def with_words(header: Header, facility_word: str | None, severity_word: str | None) -> Header:
+def with_words(header: Header, facility_word: str, severity_word: str) -> Header:
     """Facility and severity as words: they count where there is no PRI, and are compared where there is one."""
-    if facility_word is None or severity_word is None:
-        return header
     facility, severity = FACILITIES[facility_word], SEVERITIES[severity_word]
     if header.facility is None:
         return replace(header, facility=facility, severity=severity)
@@ -165,22 +167,28 @@ def with_words(header: Header, facility_word: str | None, severity_word: str | N
     return replace(header, trouble=(*header.trouble, said))
 
 
-def _tagged(header: Header, found: re.Match[str] | None, rest: str, place: int = 0) -> Header:
-    if found is None:
-        return replace(header, message=text_after_tag(rest[place:]))
+def _tagged(header: Header, found: re.Match[str]) -> Header:
+    """A header with the tag that was found in its text, which is what `message` held so far."""
     program, *pids = found.groups()
-    process_id = next((pid for pid in pids if pid), None)
-    message = text_after_tag(rest[found.end() :])
-    return replace(header, program=program, process_id=process_id, message=message)
+    return Header(
+        text_after_tag(header.message[found.end() :]),
+        header.facility,
+        header.severity,
+        header.stamp,
+        header.host,
+        program,
+        next((pid for pid in pids if pid), None),
+        trouble=header.trouble,
+    )
 
 
 def _without_stamp(text: str, facility: int | None, severity: int | None, programs: frozenset[str]) -> Header:
-    header = Header(message=text_without_mark(text), facility=facility, severity=severity)
+    header = Header(text_without_mark(text), facility, severity)
     found = _TAG_FIRST.match(text)
     if found is None:
         return header
     certain = facility is not None or found[2] or found[3] or found[1].lower() in programs
-    return _tagged(header, found, text) if certain else header
+    return _tagged(Header(text, facility, severity), found) if certain else header
 
 
 def text_after_tag(text: str) -> str:

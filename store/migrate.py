@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
 HERE = Path(__file__).parent
@@ -46,9 +49,8 @@ def migrate(cursor: duckdb.DuckDBPyConnection, known: list[Migration], views: st
     for migration in known:
         if migration.version > have:
             _apply(cursor, migration)
-    cursor.execute("BEGIN TRANSACTION")
-    cursor.execute(views)
-    cursor.execute("COMMIT")
+    with _whole(cursor):
+        cursor.execute(views)
 
 
 def views() -> str:
@@ -58,7 +60,17 @@ def views() -> str:
 
 def _apply(cursor: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     applied_at = datetime.now(UTC).replace(tzinfo=None)
+    with _whole(cursor):
+        cursor.execute(migration.sql)
+        cursor.execute("INSERT INTO migrations VALUES (?, ?, ?)", [migration.version, migration.name, applied_at])
+
+
+@contextmanager
+def _whole(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     cursor.execute("BEGIN TRANSACTION")
-    cursor.execute(migration.sql)
-    cursor.execute("INSERT INTO migrations VALUES (?, ?, ?)", [migration.version, migration.name, applied_at])
+    try:
+        yield
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
     cursor.execute("COMMIT")

@@ -138,7 +138,7 @@ def dead(cursor: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
 
 def _keep(cursor: duckdb.DuckDBPyConnection, attempt: Attempt, *, accepted: bool) -> None:
     cursor.execute(
-        "INSERT INTO deliveries (outbox, sink, attempt, at, accepted, answer)"
+        "INSERT INTO deliveries (outbox, sink, attempt, attempted_at, accepted, answer)"
         " VALUES ($outbox, $sink, $attempt, $at, $accepted, $answer)",
         {
             "outbox": attempt.row.id,

@@ -51,9 +51,9 @@ class WebhookSink:
 
     def __post_init__(self) -> None:
         """ValueError with one sentence when the secret cannot sign, or the address is none."""
-        host = urlsplit(self.url).hostname
+        host = _host(self.url)
         if not host:
-            raise ValueError(f"webhook {self.name}: its url has no host")
+            raise ValueError(f"webhook {self.name}: its url must be http:// or https:// and a host")
         object.__setattr__(self, "host", host)
         if self.format == "pagerduty" and not self.secret:
             raise ValueError(f"webhook {self.name}: pagerduty wants its routing key as the secret")
@@ -62,6 +62,14 @@ class WebhookSink:
 
 
 Sink = EmailSink | WebhookSink
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme in {"http", "https"} else ""
 
 
 def _signs(secret: str) -> bool:

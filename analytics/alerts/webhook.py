@@ -44,12 +44,10 @@ async def post(message: Message, sink: WebhookSink, now: datetime, seconds: floa
             return await _read(response)
     except TimeoutError:
         return Answer(accepted=False, text="no answer in time", reached=False)
-    except aiohttp.ClientResponseError as error:  # its own text holds the address, which may be a secret
-        return Answer(accepted=False, text=short(f"no HTTP answer: {error.message}"), reached=False)
-    except aiohttp.InvalidURL:
-        return Answer(accepted=False, text="the url is none", reached=False)
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientConnectionError, OSError) as error:
         return Answer(accepted=False, text=short(f"{type(error).__name__}: {error}"), reached=False)
+    except aiohttp.ClientError as error:  # the text of these holds the address, which may be a secret
+        return Answer(accepted=False, text=f"no HTTP answer: {type(error).__name__}", reached=False)
 
 
 def headers(message: Message, sink: WebhookSink, now: datetime, body: bytes) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json, print_table
+from hsmtrail.words import ChangeKind
 
 baseline = typer.Typer(no_args_is_help=True, help="The approved configuration: show, approve.")
 changes = typer.Typer(no_args_is_help=True, help="Approved changes: add, import, list.")
@@ -66,9 +67,7 @@ def add_change(
     begin: Annotated[str, typer.Option("--from", help="Begin, UTC.")],
     end: Annotated[str, typer.Option("--to", help="End, UTC.")],
     ticket: Annotated[str, typer.Option(help="The change's number.")],
-    kind: Annotated[
-        str, typer.Option(help="change, patch, decommission, provisioning, dr-test or ceremony.")
-    ] = "change",
+    kind: Annotated[ChangeKind, typer.Option(help="What it is for.")] = ChangeKind.CHANGE,
     note: Annotated[str, typer.Option(help="What is done.")] = "",
     config: ConfigOption = None,
 ) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json, print_table
 from hsmtrail.failures import Failure, Misuse
+from hsmtrail.words import Disposition, State
 
 detectors = typer.Typer(no_args_is_help=True, help="What is looked for: list, show, test, run, try.")
 findings = typer.Typer(no_args_is_help=True, help="What was found: list, show, acknowledge, close.")
@@ -108,7 +109,7 @@ def try_detector(
 
 @findings.command("list")
 def list_findings(
-    states: Annotated[list[str] | None, typer.Option("--state", help="open, acknowledged, closed, superseded.")] = None,
+    states: Annotated[list[State] | None, typer.Option("--state", help="Repeat it for several.")] = None,
     detector: Annotated[str | None, typer.Option(help="Of one detector.")] = None,
     since: Annotated[str | None, typer.Option(help="Last seen since: 7d, or a day.")] = None,
     form: FormOption = Form.TABLE,
@@ -160,7 +161,7 @@ def acknowledge_finding(number: Identifier, note: Note = "", config: ConfigOptio
 @findings.command("close")
 def close_finding(
     number: Identifier,
-    disposition: Annotated[str, typer.Option(help="expected, fixed, incident or false_alarm.")],
+    disposition: Annotated[Disposition, typer.Option(help="What it was.")],
     note: Note = "",
     config: ConfigOption = None,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,11 +11,10 @@ from hsmtrail.errands import Errand, Role
 from hsmtrail.failures import Misuse
 from hsmtrail.formats import instant
 from hsmtrail.moments import moment
+from hsmtrail.words import ChangeKind
 
 if TYPE_CHECKING:
     from hsmtrail.desk import Desk
-
-Kind = Literal["change", "patch", "decommission", "provisioning", "dr-test", "ceremony"]
 
 
 class AddChange(Errand):
@@ -26,7 +25,7 @@ class AddChange(Errand):
     begin: str
     end: str
     ticket: str = Field(min_length=1, max_length=200)
-    kind: Kind = "change"
+    kind: ChangeKind = ChangeKind.CHANGE
     note: str = Field(default="", max_length=2000)
 
     @field_validator("begin", "end")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from hsmtrail.errands import Errand, Role
 from hsmtrail.failures import Failure
 from hsmtrail.formats import instant
 from hsmtrail.moments import since
+from hsmtrail.words import Disposition, State  # noqa: TC001  (pydantic reads the annotations)
 from store import findings
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from hsmtrail.desk import Desk
 
-State = Literal["open", "acknowledged", "closed", "superseded"]
 MOST_RECORDS = 100
 """Record ids that a finding names; `record_count` says how many there are."""
 
@@ -75,7 +75,7 @@ class CloseFinding(Errand):
 
     role: ClassVar[Role] = "analyst"
     id: int = Field(ge=1)
-    disposition: Literal["expected", "fixed", "incident", "false_alarm"]
+    disposition: Disposition
     note: str = Field(default="", max_length=2000)
 
     def answer(self, desk: Desk) -> dict[str, Any]:

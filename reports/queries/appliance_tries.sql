@@ -1,7 +1,7 @@
 -- Logins to the appliance itself, one row per device, source, account, message form and day.
 SELECT
     device, coalesce(source, '') AS source, coalesce(account, '') AS account, pattern,
-    date_diff('second', event_at, $end) // 86400                                    AS days_back,
+    (epoch_us($end) - epoch_us(event_at) - 1) // 86400000000                                    AS days_back,
     count(*) FILTER (outcome = 'failed')                                            AS failures,
     min(event_at) FILTER (outcome = 'failed')                                       AS first_failure,
     max(event_at) FILTER (outcome = 'failed')                                       AS last_failure,

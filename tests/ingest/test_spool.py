@@ -171,7 +171,9 @@ def test_damage_is_named_with_its_place_and_a_way_on(folder):
     os.truncate(folder / "000000000001.arrow", (folder / "000000000001.arrow").stat().st_size - 100)
     reader = SpoolReader(folder)
     assert len(reader.next_batches()) == last_of_first - 1
-    with pytest.raises(SpoolDamaged, match=r"spool/main/000000000001\.arrow: batch \d+ cannot be read at byte \d+") as it:
+    with pytest.raises(
+        SpoolDamaged, match=r"spool/main/000000000001\.arrow: batch \d+ cannot be read at byte \d+"
+    ) as it:
         reader.next_batches()
     assert it.value.resume_after == 1 << 48 | last_of_first
     assert messages_of(SpoolReader(folder, it.value.resume_after)) == [b"%d" % i for i in range(last_of_first, 9)]

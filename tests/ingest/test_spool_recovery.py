@@ -24,7 +24,7 @@ SMALL = SpoolSettings(segment_bytes=3000)
 
 
 def line(number):
-    row = {name: "x" for name in ("listener", "transport", "peer", "peer_identity", "trouble")}
+    row = dict.fromkeys(("listener", "transport", "peer", "peer_identity", "trouble"), "x")
     raw = b"line %d " % number + os.urandom(20)
     return pa.RecordBatch.from_pylist([{**row, "raw": raw}] * (1 + number % 3), schema=SPOOL_SCHEMA)
 

@@ -87,12 +87,13 @@ class MailServer:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         if self.hangs_at_data:
             await asyncio.Event().wait()
-        if self.data_answer.startswith("250"):
+        answer = self.data_answer
+        if answer.startswith("250"):
             self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
             self.envelopes.append(envelope)
         if self.on_data:
             self.on_data()
-        return self.data_answer
+        return answer
 
     async def handle_QUIT(self, server, session, envelope):  # noqa: N802
         if self.hangs_up_after_data:

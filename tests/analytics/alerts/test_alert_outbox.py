@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store.findings import Finding
 from support.alerting import NOON, SECRET, Clock, Hook, MailServer
 
 from analytics.alerts.outbox import LONGEST_DELAY, Limits, Outbox, delay, enqueue, enqueue_pack, enqueue_test
 from analytics.alerts.sinks import EmailSink, WebhookSink
 from store.database import Database
+from store.findings import Finding
 
 RAW = "2026-11-23T12:00:00Z hsm1 lunash: HSM Admin Login: incorrect password \u202e<b>"
 
@@ -174,7 +174,7 @@ def test_delivered_once(db, clock):
     assert asyncio.run(scene()) == (2, 0, 0)
     assert (len(server.mails), len(hook.calls)) == (1, 1)
     assert states(db) == {"delivered": 2}
-    rows = ask(db, "SELECT sink, attempt, at, accepted, answer FROM deliveries ORDER BY sink")
+    rows = ask(db, "SELECT sink, attempt, attempted_at, accepted, answer FROM deliveries ORDER BY sink")
     assert rows == [("hook", 1, NOON, True, "204 No Content"), ("post", 1, NOON, True, "kept")]
 
 
@@ -249,9 +249,7 @@ def test_backoff_follows_the_clock(db, clock):
     assert waits[0] <= 2
     assert all(later > earlier for earlier, later in itertools.pairwise(waits[:9]))
     assert max(waits) <= LONGEST_DELAY
-    assert ask(db, "SELECT attempts, last_error FROM outbox") == [
-        (12, "500 Internal Server Error: 500: Internal Server Error")
-    ]
+    assert ask(db, "SELECT attempts, last_error FROM outbox") == [(12, "500 Internal Server Error")]
 
 
 def test_a_receiver_may_ask_for_patience(db, clock):
@@ -533,9 +531,9 @@ def test_run_survives_the_store(db, clock, caplog):
 
 def test_our_own_mistake_loses_nothing(db, clock, caplog):
     """An error that nobody thought of is kept as an attempt and tried again."""
-    sinks = [WebhookSink("hook", "ftp://127.0.0.1/")]
+    sinks = [EmailSink("post", "a\nb", 25, "hsm@example.org", ("a@example.org",))]
     put(db, sinks, clock)
-    asyncio.run(Outbox(db, [dataclasses.replace(sinks[0], format="odd")], clock).deliver_due())
+    asyncio.run(Outbox(db, sinks, clock).deliver_due())
     ((state, attempts, error),) = ask(db, "SELECT state, attempts, last_error FROM outbox")
     assert (state, attempts) == ("waiting", 1)
     assert error.startswith("our own mistake")

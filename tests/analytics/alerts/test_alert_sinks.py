@@ -31,10 +31,11 @@ def test_pagerduty_wants_its_routing_key():
         WebhookSink("p", "https://events.example.org/v2/enqueue", "pagerduty")
 
 
-def test_an_address_without_a_host_is_refused():
-    """https:/// leads nowhere."""
-    with pytest.raises(ValueError, match="no host"):
-        WebhookSink("w", "https:///path")
+@pytest.mark.parametrize("url", ["https:///path", "ftp://hooks.example.org/", "http://[::1/", ""])
+def test_what_is_no_address_is_refused(url):
+    """Only http and https lead anywhere, and only to a host."""
+    with pytest.raises(ValueError, match="webhook w: its url must be"):
+        WebhookSink("w", url)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""What a detector would have found, beside what is there: nothing is written, nobody is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from analytics import severity
+from analytics.applying import existing
+from analytics.asking import Episode, ask
+from analytics.episodes import Clear, Known, Open, Supersede, Update, decide, decide_states
+from analytics.spans import zone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+
+    from analytics.detector import Detector
+    from analytics.episodes import Decision
+    from analytics.judging import Store
+    from analytics.severity import Surroundings
+    from analytics.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An episode and how it differs from the findings: new, same, changed, or gone (a finding that would not be)."""
+
+    difference: str
+    episode: Episode
+    severity: str
+
+
+def try_out(db: Store, detector: Detector, span: Span, seconds: float) -> list[Tried]:
+    """Episodes that touch the span; of a state detector, what is true at its end. Raises CannotJudge."""
+    with db.reader() as cursor:
+        if detector.kind == "state":
+            rows = ask(cursor, detector, span.begin, span.end, seconds)
+            decisions = decide_states(
+                existing(cursor, detector, None), [row for row in rows if row.severity is not None]
+            )
+        else:
+            found = zone(cursor, detector, span, seconds)
+            inside = [one for one in found.episodes if one.first_seen <= span.end and one.last_seen >= span.begin]
+            known = [one for one in existing(cursor, detector, found.span) if _in(one, span)]
+            decisions = decide(known, inside)
+        return _tried(cursor, detector, decisions)
+
+
+def _in(known: Known, span: Span) -> bool:
+    return known.finding.first_seen <= span.end and known.finding.last_seen >= span.begin
+
+
+def _tried(cursor: duckdb.DuckDBPyConnection, detector: Detector, decisions: list[Decision]) -> list[Tried]:
+    moments = [moment for one in decisions if isinstance(one, (Open, Update)) for moment in _moments(one.episode)]
+    around = severity.surroundings(cursor, min(moments), max(moments)) if moments else severity.Surroundings()
+    tried = [_one(detector, around, decision) for decision in decisions]
+    return sorted(tried, key=lambda one: (one.episode.first_seen, one.episode.subject))
+
+
+def _moments(episode: Episode) -> tuple[datetime, datetime]:
+    return episode.first_seen, episode.last_seen
+
+
+def _one(detector: Detector, around: Surroundings, decision: Decision) -> Tried:
+    if isinstance(decision, (Supersede, Clear)):
+        finding = decision.known.finding
+        return Tried("gone", _as_episode(decision.known), finding.severity)
+    said = detector.fixed_severity or decision.episode.severity or detector.severity
+    worth, _ = severity.judged(said, decision.episode.device, _moments(decision.episode), detector.policy, around)
+    return Tried(_difference(decision, worth), decision.episode, worth)
+
+
+def _difference(decision: Open | Update, worth: str) -> str:
+    if isinstance(decision, Open):
+        return "new"
+    before, episode = decision.known.finding, decision.episode
+    was = (before.first_seen, before.last_seen, before.severity, before.record_count)
+    same = not decision.absorbed and was == (*_moments(episode), worth, episode.record_count)
+    return "same" if same else "changed"
+
+
+def _as_episode(known: Known) -> Episode:
+    one = known.finding
+    records = tuple(sorted(known.records))
+    return Episode(
+        one.subject, one.first_seen, one.last_seen, records, one.record_count, one.severity, one.device, one.columns
+    )

@@ -1,0 +1,206 @@
+"""TCP: lines of each connection, limits, and a sender that is slowed rather than lost."""
+
+import socket
+import struct
+import threading
+
+import pytest
+
+from ingest.counters import Connections, Ledger
+from ingest.intake import Intake
+from ingest.notices import Notices
+from ingest.pending import Pending
+from ingest.portions import spool_table
+from ingest.receiving import log
+from ingest.tcp import TcpListener
+
+
+def messages(rows):
+    return [(row["raw"], row["trouble"]) for row in rows]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_lines_of_one_connection(site, settings, host):
+    """In order, without their marks, with where they came from."""
+    site.start(settings("tcp", host))
+    with site.connect("tcp", b"one\n5 t\nwo\nthree\0") as sender:
+        source = sender.getsockname()[:2]
+    rows = site.stop()
+    assert messages(rows) == [(b"one", ""), (b"t\nwo\n", ""), (b"three", "")]
+    assert {(row["peer"], row["peer_port"], row["transport"]) for row in rows} == {(*source, "tcp")}
+    assert site.listener("tcp")["connections"] == {"accepted": 1, "refused": 0, "tls_failed": 0, "without_message": 0}
+
+
+def test_framing_is_of_each_listener(site, settings):
+    """Line feed only, NUL only, counts only."""
+    kinds = {"lf": b"5 a\0b\n", "nul": b"a\nb\0", "octet-counted": b"3 a\nb"}
+    site.start(*(settings("tcp", name=kind, framing=kind) for kind in kinds))
+    for kind, octets in kinds.items():
+        site.connect(kind, octets).close()
+    assert {row["listener"]: row["raw"] for row in site.stop()} == {
+        "lf": b"5 a\0b",
+        "nul": b"a\nb",
+        "octet-counted": b"a\nb",
+    }
+
+
+@pytest.mark.parametrize("linger", [None, struct.pack("ii", 1, 0)])
+def test_what_is_left_at_the_end_or_at_a_reset_is_kept(site, settings, linger):
+    """One record, marked incomplete, without its count."""
+    site.start(settings("tcp"))
+    with site.connect("tcp", b"whole\n10 half") as sender:
+        if linger:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    assert messages(site.stop()) == [(b"whole", ""), (b"half", "incomplete")]
+
+
+def test_a_long_message_is_cut_and_counted(site, settings):
+    """Its remainder is skipped, the next one is whole."""
+    site.start(settings("tcp", max_message=10))
+    site.connect("tcp", b"0123456789abc\nnext\n14 0123456789abcdlast\n").close()
+    assert messages(site.stop()) == [
+        (b"0123456789", "cut"),
+        (b"next", ""),
+        (b"0123456789", "cut"),
+        (b"last", ""),
+    ]
+    assert (site.listener("tcp")["cut"], site.listener("tcp")["spooled"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("framing", "octets", "reason"),
+    [("auto", b"ok\n99999999999 x", "count_too_large"), ("octet-counted", b"2 okno number", "no_count")],
+)
+def test_a_count_that_cannot_be_closes_the_connection(site, settings, closed, framing, octets, reason):
+    """Refused once; what came before is kept."""
+    site.start(settings("tcp", framing=framing))
+    with site.connect("tcp", octets) as sender:
+        assert closed(sender)
+    assert messages(site.stop()) == [(b"ok", "")]
+    listener = site.listener("tcp")
+    assert (listener["received"], listener["refused"], listener["spooled"]) == (2, {reason: 1}, 1)
+
+
+def test_a_stop_takes_what_the_sockets_hold(site, settings):
+    """From open connections, and from those nobody had accepted yet."""
+    site.start(settings("tcp"))
+    senders = [site.connect("tcp", b"".join(b"line %d of %d\n" % (i, j) for i in range(500))) for j in range(30)]
+    rows = site.stop()
+    for sender in senders:
+        sender.close()
+    wanted = [b"line %d of %d" % (i, j) for i in range(500) for j in range(30)]
+    assert sorted(row["raw"] for row in rows) == sorted(wanted)
+
+
+def test_more_connections_than_allowed_are_refused(site, settings, closed):
+    """Counted apart; an end makes room."""
+    site.start(settings("tcp", max_connections=2))
+    with site.connect("tcp", b"a\n"), site.connect("tcp", b"b\n") as second:
+        with site.connect("tcp") as third:
+            assert closed(third)
+        second.shutdown(socket.SHUT_WR)
+        assert closed(second)
+        site.connect("tcp", b"c\n").close()
+        assert sorted(row["raw"] for row in site.stop()) == [b"a", b"b", b"c"]
+    assert site.listener("tcp")["connections"]["refused"] == 1
+    assert site.listener("tcp")["connections"]["accepted"] == 3
+
+
+def test_one_sender_cannot_take_all_connections(site, settings, closed):
+    """The limit for one address leaves room for others."""
+    site.start(settings("tcp", max_connections_per_peer=1))
+    with site.connect("tcp", b"a\n"), site.connect("tcp", b"b\n", source="127.0.0.2"):
+        with site.connect("tcp") as third:
+            assert closed(third)
+        assert sorted(row["raw"] for row in site.stop()) == [b"a", b"b"]
+
+
+def test_addresses_that_are_not_allowed(site, settings, closed):
+    """Refused before a byte is read."""
+    site.start(settings("tcp", allow=("127.0.0.2",)))
+    with site.connect("tcp") as sender:
+        assert closed(sender)
+    site.connect("tcp", b"yes\n", source="127.0.0.2").close()
+    assert messages(site.stop()) == [(b"yes", "")]
+    assert site.listener("tcp")["connections"]["refused"] == 1
+
+
+def test_a_silent_connection_is_closed(site, settings, closed):
+    """What it had begun is kept; one that said nothing is counted."""
+    site.start(settings("tcp", idle_seconds=0.05))
+    with site.connect("tcp", b"begun") as one, site.connect("tcp") as other:
+        assert closed(one)
+        assert closed(other)
+    assert messages(site.stop()) == [(b"begun", "incomplete")]
+    assert site.listener("tcp")["connections"]["without_message"] == 1
+
+
+def test_connections_are_counted_over_restarts(site, settings):
+    """As messages are."""
+    site.start(settings("tcp"))
+    site.connect("tcp", b"one\n").close()
+    site.stop()
+    site.start()
+    site.connect("tcp", b"two\n").close()
+    site.stop()
+    assert site.listener("tcp")["connections"]["accepted"] == 2
+    assert site.listener("tcp")["spooled"] == 2
+
+
+def test_a_sender_is_slowed_when_the_spool_is_behind(settings, eventually):
+    """Nothing is read beyond the limit of waiting bytes, and nothing is lost."""
+    most = 1 << 20
+    intake = Intake(Pending(most), Ledger({}), Notices(log))
+    listener = TcpListener(settings("tcp", receive_buffer=1 << 16), intake, Connections())
+    thread = threading.Thread(target=listener.run)
+    thread.start()
+    lines = 300_000
+    with socket.create_connection(("127.0.0.1", int(listener.address.rsplit(":", 1)[1]))) as sender:
+        sender.setblocking(False)
+        rest = memoryview(b"".join(b"%0100d\n" % number for number in range(lines)))
+        rest = rest[eventually(lambda: sent_until_full(sender, rest)) :]
+        assert intake.pending._bytes <= most
+        assert len(rest) > 0
+        sender.setblocking(True)
+        rows = []
+        sending = threading.Thread(target=sender.sendall, args=(rest,))
+        sending.start()
+        while len(rows) < lines:
+            portions = intake.pending.take(1, 0.01)
+            rows += spool_table(portions).column("raw").to_pylist()
+            intake.pending.done(sum(portion.size for portion in portions))
+        sending.join()
+    listener.stop()
+    thread.join()
+    assert rows == [b"%0100d" % number for number in range(lines)]
+
+
+def sent_until_full(sender, octets, patience=50):
+    """Bytes sent when the other side has not read for a while."""
+    sent = waits = 0
+    while waits < patience:
+        try:
+            sent += sender.send(octets[sent:])
+            waits = 0
+        except BlockingIOError:
+            waits += 1
+            threading.Event().wait(0.01)
+    return sent
+
+
+def test_no_descriptors_left_is_said_and_survived(site, settings, monkeypatch, caplog, eventually):
+    """Those at the door wait until there are some."""
+    real, calls = socket.socket.accept, []
+
+    def accept(listening):
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(24, "Too many open files")
+        return real(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    site.start(settings("tcp"))
+    with site.connect("tcp", b"line\n"):
+        eventually(lambda: len(calls) > 1)
+        assert messages(site.stop()) == [(b"line", "")]
+    assert "cannot_accept" in caplog.text
