@@ -72,7 +72,7 @@ def check(file: str, query: str, parameters: Mapping[str, object]) -> list[Mista
         statements = scratch().cursor().extract_statements(query)
     except duckdb.Error as error:
         return [_from_duckdb(file, query, error)]
-    if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+    if len(statements) != 1 or statements[0].type.name != "SELECT":
         return [Mistake(file, _first_line(query), "wants exactly one SELECT")]
     used = statements[0].named_parameters
     mistakes = [*_parameters(file, query, used, set(parameters)), *_reads(file, query)]

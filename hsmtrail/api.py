@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from store.query import QueryFailed, Refused, Stopped, run_query
 
 from hsmtrail import formats
-from hsmtrail.errands import ERRANDS
-from hsmtrail.errands.findings import ListFindings
-from hsmtrail.errands.status import ShowStatus
+from hsmtrail.errands import ERRANDS, baseline, changes, detectors, findings, imports, report, status
 from hsmtrail.failures import Failure, Misuse
 from hsmtrail.metrics import exposition
+from store.query import QueryFailed, Refused, Stopped, run_query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +38,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-DESK = web.AppKey("desk", object)
+ANSWERED = (baseline, changes, detectors, findings, imports, report, status)
+"""Modules whose errands may be sent here; importing them puts their errands on the list."""
 
 
 class QueryRequest(BaseModel):
@@ -88,9 +87,6 @@ def application(desk: Desk, door: Door, ready: Callable[[], bool]) -> web.Applic
         ]
     )
     return app
-
-
-Handler = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 
 
 @web.middleware
@@ -154,15 +150,15 @@ class Api:
         return web.json_response({"ready": self._ready()}, status=200 if self._ready() else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(text=exposition(await self._answer(ShowStatus())), content_type="text/plain")
+        return web.Response(text=exposition(await self._answer(status.ShowStatus())), content_type="text/plain")
 
     async def status(self, _request: web.Request) -> web.Response:
-        return web.json_response(await self._answer(ShowStatus()))
+        return web.json_response(await self._answer(status.ShowStatus()))
 
     async def findings(self, request: web.Request) -> web.Response:
         wanted = {key: request.query.getall(key) for key in request.query}
         single = {key: values[0] for key, values in wanted.items() if key != "states"}
-        return web.json_response(await self._answer(ListFindings.model_validate({**wanted, **single})))
+        return web.json_response(await self._answer(findings.ListFindings.model_validate({**wanted, **single})))
 
     async def errand(self, request: web.Request) -> web.Response:
         kind = ERRANDS.get(request.match_info["name"])

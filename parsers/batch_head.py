@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
 _ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?$"
+_WORDED = rf"^(<[0-9]{{1,3}}>)({clock.YEARLESS}|{clock.YEAR_FIRST})( .*)$"
 _ANY_STAMP = "2000-01-01T00:00:00Z"
 
 HEAD_COLUMNS: dict[str, pl.DataType] = {
@@ -59,13 +60,31 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     stamped = text.str.contains(_STAMPED)
     parts = [part for part in (_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))) if part.height]
     cut = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
-    heads = distinct(cut["key"])
-    table = heads.table((_head(key, received, programs) for key in heads.values.to_list()), HEAD_COLUMNS)
+    keys = distinct(cut["key"])
+    heads = _heads(keys.values, received, programs)
+    table = pl.DataFrame([keys.spread(column) for column in heads.get_columns()])
     return table.with_columns(
         cut["message"],
         zoned=cut["zoned"],
         stamp_at=pl.when(cut["stamped"]).then(cut["stamp_at"]).otherwise(table["stamp_at"]),
         sure=table["sure"].fill_null(value=False) & cut["sure"],
+    )
+
+
+def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
+    """The columns HEAD_COLUMNS of each head; heads that differ in their stamp alone are parsed once."""
+    names = ["pri", "stamp", "tag"]
+    parts = keys.alias("k").to_frame().select(
+        "k", pl.col("k").str.extract_groups(_WORDED).struct.rename_fields(names).alias("p")
+    ).unnest("p")
+    plain = pl.concat_str("pri", pl.lit(_ANY_STAMP), "tag")
+    each = distinct(parts.select(pl.coalesce(plain, "k")).to_series())
+    table = each.table((_head(key, received, programs) for key in each.values.to_list()), HEAD_COLUMNS)
+    stamps = distinct(parts["stamp"])
+    own = stamps.judged(received.read, TIMESTAMP)
+    cut = parts["stamp"].is_not_null()
+    return table.with_columns(
+        stamp_at=pl.when(cut).then(own).otherwise(table["stamp_at"]), sure=table["sure"] & (~cut | own.is_not_null())
     )
 
 

@@ -140,7 +140,7 @@ def _without_prefix(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _words(cut: pl.DataFrame) -> pl.DataFrame:
     """The fixed words of the text, checked, and the two parts that follow them."""
-    serial = cut["text"].str.starts_with("S/N ")
+    serial = cut["text"].str.starts_with("S/N ").fill_null(value=False)
     if serial.all():
         return _cut_words(cut, with_serial=True)
     if not serial.any():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
-NEWER_FILE = re.compile(r"trying to read a database file with version number")
+NEWER_FILE = re.compile(r"newer version of DuckDB")
 
 
 class StoreError(Exception):

@@ -102,7 +102,7 @@ def evidence(cursor: duckdb.DuckDBPyConnection, number: int, limit: int | None =
 def history(cursor: duckdb.DuckDBPyConnection, number: int) -> list[Step]:
     """What happened to it, oldest first."""
     rows = cursor.execute(
-        "SELECT at, action, by, note FROM finding_history WHERE finding = $id ORDER BY at, rowid", {"id": number}
+        "SELECT done_at, action, done_by, note FROM finding_history WHERE finding = $id ORDER BY done_at, rowid", {"id": number}
     ).fetchall()
     return [Step(*row) for row in rows]
 
@@ -183,7 +183,7 @@ def remove_records(cursor: duckdb.DuckDBPyConnection, number: int, records: Iter
 
 def note_down(cursor: duckdb.DuckDBPyConnection, number: int, step: Step) -> None:
     cursor.execute(
-        "INSERT INTO finding_history (finding, at, action, by, note) VALUES ($id, $at, $action, $by, $note)",
+        "INSERT INTO finding_history (finding, done_at, action, done_by, note) VALUES ($id, $at, $action, $by, $note)",
         {"id": number, "at": step.at, "action": step.action, "by": step.by, "note": step.note},
     )
 

@@ -145,10 +145,10 @@ def countdown(columns: Mapping[str, Any], subject: str) -> Countdown | None:
     left = columns.get("tries_left")
     if isinstance(left, bool) or not isinstance(left, int):
         return None
-    if columns.get("ended") is True:
-        return Countdown(left, "The role has logged in since: the HSM counts from the start again.")
     stated = columns.get("consequence")
     if isinstance(stated, str) and stated:
-        return Countdown(left, stated)
+        return Countdown(left, stated[0].upper() + stated[1:])
+    if columns.get("ended") is True:
+        return Countdown(left, "The role has logged in since: the HSM counts from the start again.")
     role = str(columns.get("role") or subject.partition(" ")[0])
     return Countdown(left, CONSEQUENCES.get(role, UNKNOWN_ROLE))

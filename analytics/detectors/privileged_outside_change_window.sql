@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "medium"
 every      = "5m"
 looks_back = "3h"
-watches    = "family IN ('lunash', 'hsm_audit') AND (command_class IN ('privileged', 'config', 'logging', 'availability', 'log_tampering', 'routine') OR outcome = 'failed' AND command IS NOT NULL)"
+watches    = "family IN ('lunash', 'hsm_audit') AND (command_class NOT IN ('session', 'read', 'use', 'key', 'health', 'other') OR outcome = 'failed' AND command IS NOT NULL)"
 in_change_window = "lower"
 finds = """
 Somebody changed something about an HSM (an account, a partition, a policy, a setting, a service, a log target, the
@@ -40,6 +40,7 @@ WITH acts AS (
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND family IN ('lunash', 'hsm_audit') AND (command IS NOT NULL OR vendor_event LIKE 'LUNA%')
+      AND (command_class NOT IN ('session', 'read', 'use', 'key', 'health', 'other') OR outcome = 'failed' AND command IS NOT NULL)
 ),
 off_loads AS (  -- logs are packed and cleared in one session; its restart of cbs is a part of that
     SELECT restart.record_id

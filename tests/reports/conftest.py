@@ -19,7 +19,7 @@ def lively(shelf):
     return shelf
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings():
     """Settings with two detectors, as the wiring would hand them over."""
     return PackSettings(

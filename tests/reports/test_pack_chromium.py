@@ -15,7 +15,7 @@ from reports.render import write_pack
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr --v=0"
-).split()
+)
 PAPER = {1: (255, 255, 255), 0: (0x14, 0x18, 0x1C)}
 """By the number that chromium gives a colour scheme: 1 is light, 0 is dark."""
 
@@ -29,7 +29,7 @@ def browser(tmp_path):
     def look(page, *flags):
         profile = f"--user-data-dir={tmp_path / 'profile'}"
         done = subprocess.run(
-            [chromium, *FLAGS, profile, *flags, page.as_uri()],
+            [chromium, *FLAGS.split(), profile, *flags, page.as_uri()],
             capture_output=True,
             text=True,
             timeout=120,

@@ -1,0 +1,50 @@
+"""The reference engine: one line by pyparsing, and why a line is not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parsers import grammar, line
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from parsers.header import Header
+    from parsers.inventory import Inventory
+    from parsers.patterns import Pattern, Patterns
+
+
+class Grammar:
+    """The engine of pyparsing."""
+
+    def header(self, text: str, programs: frozenset[str]) -> Header:
+        return grammar.read_header(text, programs)
+
+    def captures(self, pattern: Pattern, message: str) -> tuple[str | None, ...] | None:
+        return grammar.captures(pattern, message)
+
+    def tail(self, text: str) -> list[str] | None:
+        return grammar.tail(text)
+
+
+def parse_line(  # noqa: PLR0913  (what a socket knows about a line)
+    raw: bytes,
+    received_at: datetime,
+    peer: str,
+    patterns: Patterns,
+    inventory: Inventory,
+    trouble: str = "",
+    peer_identity: str = "",
+) -> dict[str, object]:
+    """Every column of one line, as Parser.parse gives it; never raises."""
+    received = line.Received(raw, received_at, peer, peer_identity, trouble)
+    return line.parse(received, patterns, inventory, Grammar())
+
+
+def why_unknown(program: str, message: str, patterns: Patterns) -> str:
+    """Which pattern came furthest in a message that none knows, and what it wanted there; '' for a known one."""
+    reached = [(*grammar.explain(pattern, message), pattern.name) for pattern in patterns.candidates(program)]
+    if not reached:
+        return f"no pattern reads the program {program!r}"
+    column, wanted, name = max(reached)
+    return f"{name} came to column {column}: {wanted}" if wanted else ""
