@@ -46,9 +46,9 @@ class Screen:
     def verdict(self, result: Verdict) -> None:
         table = Table(show_edge=False, pad_edge=False)
         for heading in ("", "story", "what happened", "found"):
-            table.add_column(heading, overflow="fold")
+            table.add_column(heading, overflow="fold", no_wrap=heading in {"", "story", "found"})
         for told in result.told:
-            table.add_row(*(Text(shown(cell)) for cell in _cells(told)))
+            table.add_row(*(Text("\n".join(map(shown, lines))) for lines in _cells(told)))
         self._console.print(table)
         for item in result.unexplained:
             self._say(f"NOT EXPLAINED by any story: {item.detector} {item.severity}: {item.subject}, {item.first_seen}")
@@ -62,12 +62,9 @@ class Screen:
         self._console.print(Text(shown(text)), soft_wrap=True)
 
 
-def _cells(told: Told) -> tuple[str, str, str, str]:
+def _cells(told: Told) -> tuple[list[str], ...]:
+    """The lines of each cell of a story's row."""
     found = sorted({f"{item.detector} {item.severity}" for item in told.found})
-    missing = [f"MISSING {wanted.detector} {wanted.severity}: {wanted.subject}" for wanted in told.missing]
-    return (
-        "✗" if missing else "✓",
-        told.story.name,
-        told.story.tells,
-        "\n".join(missing + found) or "nothing, as it should be",
-    )
+    missing = [f"MISSING {wanted.detector} {wanted.severity}" for wanted in told.missing]
+    said = [*missing, *found] or ["nothing, as it should be"]
+    return ["✗" if missing else "✓"], [told.story.name], [told.story.tells], said

@@ -63,7 +63,7 @@ def read_finding(row: Mapping[str, Any]) -> Found:
 
 
 def verdict(stories: Sequence[Story], findings: Iterable[Found]) -> Verdict:
-    """A story explains what its devices gave in its time, up to its highest severity."""
+    """A story explains what began and ended on its devices in its time, up to its highest severity."""
     found = list(findings)
     told = tuple(_told(story, [item for item in found if _within(item, story)]) for story in stories)
     explained = {id(item) for one in told for item in one.found}
@@ -78,7 +78,7 @@ def _told(story: Story, found: Sequence[Found]) -> Told:
 
 def _within(item: Found, story: Story) -> bool:
     concerned = item.device in story.devices or any(device in item.subject.split() for device in story.devices)
-    in_time = any(item.first_seen <= end and item.last_seen >= begin for begin, end in story.spans)
+    in_time = any(begin <= item.first_seen and item.last_seen <= end for begin, end in story.spans)
     return concerned and in_time and item.rank <= SEVERITIES.index(story.at_most)
 
 

@@ -26,7 +26,9 @@ FEW = 64
 
 _JUDGED_FIELDS = ("return_name", "return_code", "code", "vendor_event", "command")
 _ALONE = ("event", "internal")
-"""Lookups of whole records: what batch_record.py does not take of them is read line by line."""
+"""Lookups and fields of audit records: what batch_record.py does not take of them is read line by line."""
+
+_OF_RECORDS = ("stamp", "tail", "raw_block")
 
 _SEPARATOR = "\x00"
 _UNSAFE = r'["\\\x00-\x1f]'
@@ -79,7 +81,7 @@ def _read_pattern(messages: pl.DataFrame, pattern: Pattern) -> pl.DataFrame | No
     near = messages.filter(pl.col("message").str.contains(needle, literal=True)) if needle else messages
     if not near.height:
         return None
-    if pattern.lookup in _ALONE:
+    if pattern.lookup in _ALONE or any(entry.name in _OF_RECORDS for entry in pattern.fields):
         known = near.filter(pl.col("message").str.contains(pattern.expression))
         return known.select("row", sure=pl.lit(value=False)) if known.height else None
     return _extracted(near, pattern)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
 _ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?$"
 _WORDED = rf"^(<[0-9]{{1,3}}>)({clock.YEARLESS}|{clock.YEAR_FIRST})( .*)$"
+_NO_DATA = " -"
 _ANY_STAMP = "2000-01-01T00:00:00Z"
 
 HEAD_COLUMNS: dict[str, pl.DataType] = {
@@ -31,7 +32,8 @@ HEAD_COLUMNS: dict[str, pl.DataType] = {
     "process_id": pl.String(),
     "message_id": pl.String(),
     "head_trouble": pl.String(),
-    "stamp_at": TIMESTAMP,  # as written, before the zone
+    "stamp_at": TIMESTAMP,  # before its device's zone, unless it names its own
+    "zoned": pl.Boolean(),
     "sure": pl.Boolean(),
 }
 
@@ -52,7 +54,7 @@ class Clock:
 
 
 def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
-    """The columns HEAD_COLUMNS, `message` and `zoned` (the stamp names its zone) per line, in order.
+    """The columns HEAD_COLUMNS and `message` per line, in order.
 
     Where `sure` is false the others mean nothing.
     """
@@ -65,7 +67,7 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     table = pl.DataFrame([keys.spread(column) for column in heads.get_columns()])
     return table.with_columns(
         cut["message"],
-        zoned=cut["zoned"],
+        zoned=cut["zoned"] | table["zoned"],
         stamp_at=pl.when(cut["stamped"]).then(cut["stamp_at"]).otherwise(table["stamp_at"]),
         sure=table["sure"].fill_null(value=False) & cut["sure"],
     )
@@ -84,13 +86,15 @@ def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.Dat
     own = stamps.judged(received.read, TIMESTAMP)
     cut = parts["stamp"].is_not_null()
     return table.with_columns(
+        zoned=table["zoned"] & ~cut,
         stamp_at=pl.when(cut).then(own).otherwise(table["stamp_at"]), sure=table["sure"] & (~cut | own.is_not_null())
     )
 
 
 def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, ...]:
     head = header.parse(key, programs)
-    whole = head.message == "" and head.known
+    new_form = key.endswith(_NO_DATA)
+    whole = head.message == "" and head.known and (head.program != "" or new_form)
     stamp_at = received.read(head.stamp) if whole and head.stamp else None
     return (
         head.facility,
@@ -101,6 +105,7 @@ def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, 
         head.message_id,
         "; ".join(head.trouble),
         stamp_at,
+        head.stamp[-1:] == "Z" or head.stamp[-6:-5] in ("+", "-"),
         whole and (stamp_at is not None or not head.stamp),
     )
 
@@ -137,7 +142,7 @@ def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
 def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
     names = ["one", "stamp", "host", "app", "pid", "id", "data", "message"]
     parts = cut.select("row", "pri", pl.col("rest").str.splitn(" ", 8).struct.rename_fields(names).alias("p")).unnest("p")
-    key = pl.concat_str("pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(" -"))
+    key = pl.concat_str("pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(_NO_DATA))
     return _with_stamp(
         parts.with_columns(
             key=key,

@@ -38,7 +38,7 @@ WITH logins AS (
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND operation = 'login' AND role = '' AND family <> 'hsm_audit' AND command IS NULL
-      AND coalesce(details->>'target', '') <> 'backup token'
+      AND coalesce((details->>'target'), '') <> 'backup token'
 ),
 failed AS (
     SELECT *,

@@ -30,7 +30,7 @@ WITH acts AS (
     SELECT record_id, event_at, operation, outcome, account, source, command, partition, role,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern, vendor_event)         AS form,
-        coalesce(details->>'target' = 'backup token', false)  AS token
+        coalesce((details->>'target') = 'backup token', false)  AS token
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND command_class = 'destructive' AND NOT list_contains($ignore, operation)

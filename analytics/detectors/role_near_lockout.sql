@@ -43,7 +43,7 @@ WITH acts AS (
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND operation = 'login' AND role <> 'so'
-      AND coalesce(command NOT LIKE 'token %', true) AND coalesce(details->>'target', '') <> 'backup token'
+      AND coalesce(command NOT LIKE 'token %', true) AND coalesce((details->>'target'), '') <> 'backup token'
       AND (strike OR role <> '' OR family = 'hsm_audit')  -- appliance accounts are AUTH-03's
 ),
 steps AS (

@@ -44,7 +44,7 @@ channels AS (
 ),
 heard AS (
     SELECT channels.name, channels.family, any_value(channels.allowed) AS allowed, any_value(channels.severity) AS severity,
-        greatest(any_value(channels.since), any_value(started.at)) AS expected_from,
+        if(any_value(started.at) IS NULL, NULL, greatest(any_value(channels.since), any_value(started.at))) AS expected_from,
         max(recent.at) AS at, arg_max(recent.record_id, recent.at) AS record_id
     FROM channels
     CROSS JOIN started
