@@ -56,7 +56,8 @@ def existing(cursor: duckdb.DuckDBPyConnection, detector: Detector, span: Span |
     )
     numbers = [finding.id for finding in found]
     rows = cursor.execute(
-        "SELECT finding, list(record_id) FROM finding_records WHERE list_contains($wanted::UBIGINT[], finding) GROUP BY ALL",
+        "SELECT finding, list(record_id) FROM finding_records"
+        " WHERE list_contains($wanted::UBIGINT[], finding) GROUP BY ALL",
         {"wanted": numbers},
     ).fetchall()
     records = dict(rows)
@@ -166,7 +167,7 @@ class Applying:
         if had - has:
             findings.remove_records(self._cursor, after.id, sorted(had - has))
         action = _action(before, after)
-        if action != "updated" or has != had:
+        if action != "updated" or has != had or before.severity != after.severity:
             findings.note_down(self._cursor, after.id, self._step(action, _difference(before, after)))
             self._changed += 1
 

@@ -6,7 +6,7 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,6 +24,7 @@ MOST_RECORDS = 10_000
 """Record ids kept of one episode, the first in the detector's order; `record_count` says how many there were."""
 
 MOST_ROWS = 100_000
+MOST_ITEMS, LONGEST_TEXT = 100, 1000
 OWN = frozenset({"subject", "first_seen", "last_seen", "evidence", "severity", "device"})
 
 
@@ -33,7 +34,7 @@ class CannotJudge(Exception):  # noqa: N818  (what it says)
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One row of a detector. Without severity it is no finding: it only says how far records that belong together reach."""
+    """One row of a detector. Without severity it is no finding: it only says how far its records reach."""
 
     subject: str
     first_seen: datetime
@@ -48,7 +49,7 @@ class Episode:
 def ask(
     cursor: duckdb.DuckDBPyConnection, detector: Detector, begin: datetime, end: datetime, seconds: float
 ) -> list[Episode]:
-    """What the detector finds between two moments. Raises CannotJudge."""
+    """What the detector finds between two moments; what it cannot read is CannotJudge."""
     try:
         with limited(cursor, seconds):
             cursor.execute(detector.query, _values(detector, begin, end))
@@ -102,23 +103,26 @@ def _episode(row: dict[str, Any], detector: Detector) -> Episode:
     )
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401  (JSON is what it is)
-    """A value of DuckDB as JSON keeps it."""
+def plain(value: object) -> Any:  # noqa: ANN401  (JSON is what it is)
+    """A value of DuckDB as JSON keeps it; what strangers wrote is cut where it is longer than anybody reads."""
     match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime():
-            return moment(value)
-        case timedelta():
-            return round(value.total_seconds(), 3)
-        case date():
-            return value.isoformat()
+        case str():
+            return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
         case list() | tuple():
-            return [plain(item) for item in value]
+            more = [f"… {len(value) - MOST_ITEMS} more"] if len(value) > MOST_ITEMS else []
+            return [*map(plain, value[:MOST_ITEMS]), *more]
         case dict():
             return {str(name): plain(item) for name, item in value.items()}
+        case None | bool() | int() | float():
+            return value
         case _:
-            return str(value)
+            return _as_text(value)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _merged(episodes: list[Episode], kind: str) -> list[Episode]:

@@ -1,21 +1,26 @@
-"""The approved configuration, beside what the devices' own lines say that it is."""
+"""The approved configuration: compare it with what is observed, and approve what is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  (part of a dataclass that others read at run time)
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
+from typing import TYPE_CHECKING, Literal
+
+from analytics.state import GONE, observed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     import duckdb
 
+    from analytics.state import Observed
+
+Verdict = Literal["as approved", "differs", "never approved", "not observed", "gone"]
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One setting of a device: `approved` and `observed` are None when there is none. `verdict` says it in words."""
+    """One setting: `approved` and `observed` are None when there is none; 'gone' was never approved and is no more."""
 
     device: str
     setting: str
@@ -23,28 +28,22 @@ class Compared:
     approved: str | None
     observed: str | None
     observed_at: datetime | None
-    verdict: str
+    verdict: Verdict
 
 
 def compare(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Compared]:
-    """Every setting that was approved, or observed up to `at` (by event time)."""
-    text = (files("analytics") / "observed.sql").read_text(encoding="utf-8")
-    rows = cursor.execute(text, {"at": at}).fetchall()
-    return [
-        Compared(device, setting, partition, approved, observed, observed_at, _verdict(approved, observed))
-        for device, setting, partition, approved, observed, observed_at in rows
-    ]
+    """Every setting that is approved or observed, as it stood at a moment, in order."""
+    approved = {
+        (device, setting, partition): value
+        for device, setting, partition, value in cursor.execute(
+            "SELECT device, setting, partition, value FROM approved"
+        ).fetchall()
+    }
+    seen = {_key(item): item for item in observed(cursor, at)}
+    return [_compared(key, approved.get(key), seen.get(key)) for key in sorted(approved.keys() | seen.keys())]
 
 
-def _verdict(approved: str | None, observed: str | None) -> str:
-    if observed is None:
-        return "not observed"
-    if approved is None:
-        return "never approved"
-    return "as approved" if approved == observed else "differs"
-
-
-def approve(  # noqa: PLR0913  (what, of which, why, by whom, as of when)
+def approve(  # noqa: PLR0913  (what, why, by whom, as of when)
     cursor: duckdb.DuckDBPyConnection,
     *,
     devices: Collection[str] | None,
@@ -54,17 +53,21 @@ def approve(  # noqa: PLR0913  (what, of which, why, by whom, as of when)
     at: datetime,
     now: datetime,
 ) -> list[Compared]:
-    """Approve what was observed at `at`: of all devices and settings, or of those named."""
-    chosen = [
+    """Approve what is observed at a moment, of these devices and settings (None is all); gives what was approved.
+
+    What is as approved is approved again, with the new reason; what is gone only where it had been approved before.
+    """
+    wanted = [
         item
         for item in compare(cursor, at)
-        if item.observed is not None
+        if item.verdict in {"as approved", "differs", "never approved"}
         and (devices is None or item.device in devices)
         and (settings is None or item.setting in settings)
     ]
-    for item in chosen:
+    for item in wanted:
         cursor.execute(
-            "INSERT INTO baseline VALUES ($device, $setting, $partition, $value, $now, $by, $reason, $at)",
+            "INSERT INTO baseline (device, setting, partition, value, approved_at, approved_by, reason, as_of)"
+            " VALUES ($device, $setting, $partition, $value, $now, $by, $reason, $at)",
             {
                 "device": item.device,
                 "setting": item.setting,
@@ -76,4 +79,23 @@ def approve(  # noqa: PLR0913  (what, of which, why, by whom, as of when)
                 "at": at,
             },
         )
-    return chosen
+    return wanted
+
+
+def _key(item: Observed) -> tuple[str, str, str]:
+    return item.device, item.setting, item.partition
+
+
+def _compared(key: tuple[str, str, str], approved: str | None, seen: Observed | None) -> Compared:
+    value, at = (seen.value, seen.event_at) if seen else (None, None)
+    return Compared(*key, approved, value, at, _verdict(approved, value))
+
+
+def _verdict(approved: str | None, value: str | None) -> Verdict:
+    if value is None:
+        return "not observed"
+    if value == approved or (value in GONE and approved in GONE):
+        return "as approved"
+    if approved is not None:
+        return "differs"
+    return "gone" if value in GONE else "never approved"

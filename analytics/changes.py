@@ -1,18 +1,22 @@
-"""Approved changes: when somebody was allowed to do what on a device."""
+"""Approved changes: a device, a span and a ticket. They lower severities, also of what happened long before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  (part of a dataclass that others read at run time)
+from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
 
+KINDS = ("change", "patch", "decommission", "provisioning", "dr-test", "ceremony")
+
+_SELECT = "SELECT id, device, starts_at, ends_at, ticket, kind, note, added_at, added_by FROM change_windows"
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeWindow:
-    """One device and one span, naive UTC."""
+    """A row of table change_windows."""
 
     id: int
     device: str
@@ -21,9 +25,11 @@ class ChangeWindow:
     ticket: str
     kind: str
     note: str
+    added_at: datetime
+    added_by: str
 
 
-def add(  # noqa: PLR0913  (a change has so many sides)
+def add(  # noqa: PLR0913  (an approved change has these)
     cursor: duckdb.DuckDBPyConnection,
     *,
     device: str,
@@ -35,36 +41,31 @@ def add(  # noqa: PLR0913  (a change has so many sides)
     by: str,
     now: datetime,
 ) -> ChangeWindow:
-    """Record one; past ones too. The same device, span and ticket again is the same change."""
-    same = cursor.execute(
-        "SELECT id, device, starts_at, ends_at, ticket, kind, note FROM change_windows"
-        " WHERE device = $device AND starts_at = $starts_at AND ends_at = $ends_at AND ticket = $ticket",
-        {"device": device, "starts_at": starts_at, "ends_at": ends_at, "ticket": ticket},
-    ).fetchone()
-    if same:
-        return ChangeWindow(*same)
-    row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM change_windows").fetchone()
-    window = ChangeWindow(int(row[0]) if row else 1, device, starts_at, ends_at, ticket, kind, note)
+    """Record one; a past span is as good. The same device, span and ticket again is the same change.
+
+    Duty.rejudge makes it count afterwards. ValueError for a change that makes no sense.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no kind of change; one of {', '.join(KINDS)}")
+    if starts_at >= ends_at:
+        raise ValueError(f"the change ends ({ends_at}) before it begins ({starts_at})")
+    same = {"device": device, "begin": starts_at, "end": ends_at, "ticket": ticket}
+    row = cursor.execute(
+        f"{_SELECT} WHERE device = $device AND (starts_at, ends_at, ticket) = ($begin, $end, $ticket)", same
+    )
+    if (found := row.fetchone()) is not None:
+        return ChangeWindow(*found)
+    number = 1 + cursor.execute("SELECT coalesce(max(id), 0) FROM change_windows").fetchall()[0][0]
+    window = ChangeWindow(number, device, starts_at, ends_at, ticket, kind, note, now, by)
     cursor.execute(
-        "INSERT INTO change_windows VALUES ($id, $device, $starts_at, $ends_at, $ticket, $kind, $note, $now, $by)",
-        {
-            "id": window.id,
-            "device": device,
-            "starts_at": starts_at,
-            "ends_at": ends_at,
-            "ticket": ticket,
-            "kind": kind,
-            "note": note,
-            "now": now,
-            "by": by,
-        },
+        "INSERT INTO change_windows (id, device, starts_at, ends_at, ticket, kind, note, added_at, added_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [number, device, starts_at, ends_at, ticket, kind, note, now, by],
     )
     return window
 
 
 def list_changes(cursor: duckdb.DuckDBPyConnection) -> list[ChangeWindow]:
-    """Newest first."""
-    rows = cursor.execute(
-        "SELECT id, device, starts_at, ends_at, ticket, kind, note FROM change_windows ORDER BY starts_at DESC, id DESC"
-    ).fetchall()
+    """All, newest first."""
+    rows = cursor.execute(f"{_SELECT} ORDER BY starts_at DESC, id DESC").fetchall()
     return [ChangeWindow(*row) for row in rows]

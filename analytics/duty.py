@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from analytics import judging, runs, trying
 from analytics.asking import CannotJudge
 from analytics.header import duration
-from analytics.judging import Judged
 from analytics.runs import Run
 from analytics.spans import Span
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from analytics.applying import Enqueue, Outcome
     from analytics.detector import Detector
-    from analytics.judging import Store
+    from analytics.judging import Judged, Store
     from analytics.trying import Tried
 
 log = logging.getLogger("hsmtrail.duty")

@@ -121,7 +121,7 @@ def _wrong_times(header: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _wrong_lists(header: dict[str, Any]) -> list[tuple[str, str]]:
-    wrong = [
+    wrong: list[tuple[str, str]] = [
         (key, f"{key} wants a list of texts")
         for key in ("recommendations", "frameworks")
         if key in header and not _texts(header[key])
@@ -153,7 +153,7 @@ def _wrong_parameters(header: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def allowed(value: object) -> bool:
-    """What a parameter may be: a text, a number, yes or no, a list of one kind, or a map from texts to whole numbers."""
+    """What a parameter may be: a text, a number, yes or no, a list of one kind, or a map to whole numbers."""
     if isinstance(value, dict):
         return bool(value) and all(type(item) is int for item in value.values())
     if isinstance(value, list):

@@ -89,7 +89,8 @@ def _is_new(device: str, at: datetime, around: Surroundings) -> bool:
 def surroundings(cursor: duckdb.DuckDBPyConnection, begin: datetime, end: datetime) -> Surroundings:
     """Changes that touch the span, and devices of profile 'new' with their first day."""
     windows: list[Any] = cursor.execute(
-        "SELECT device, starts_at, ends_at, ticket, kind FROM change_windows WHERE starts_at <= $end AND ends_at >= $begin",
+        "SELECT device, starts_at, ends_at, ticket, kind FROM change_windows"
+        " WHERE starts_at <= $end AND ends_at >= $begin",
         {"begin": begin, "end": end},
     ).fetchall()
     new: list[Any] = cursor.execute(

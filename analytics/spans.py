@@ -102,7 +102,8 @@ def touched(cursor: duckdb.DuckDBPyConnection, detector: Detector, from_position
 
 FINDINGS = """
 SELECT min(first_seen), max(last_seen) FROM findings
-WHERE detector = $detector AND kind = 'episodes' AND state <> 'superseded' AND last_seen >= $begin AND first_seen <= $end
+WHERE detector = $detector AND kind = 'episodes' AND state <> 'superseded'
+  AND last_seen >= $begin AND first_seen <= $end
 """
 
 

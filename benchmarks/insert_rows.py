@@ -1,6 +1,6 @@
 """How fast parsed rows go into the store: rows a second for one commit size after another, as the loader inserts them.
 
-    python benchmarks/insert_rows.py [ROWS] [ROWS A COMMIT…]
+python benchmarks/insert_rows.py [ROWS] [ROWS A COMMIT…]
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def audit_rows(first: int, count: int) -> pl.DataFrame:
         "facility": 20, "severity": 6, "host": "luna-a", "program": "hsm", "device": "luna-a", "family": "hsm_audit",
         "event_at_source": "record", "operation": "login", "outcome": "ok", "role": "so", "role_id": 2,
         "command_class": "session", "hsm_serial": "1483123", "vendor_event": "LUNA_LOGIN", "return_name": "RC_OK",
-        "return_code": 0, "partition": "20", "entry": "LUNA_ENTRY_DATA_AREA", "mac": "00" * 32, "access_major": 2147483651,
-        "access_minor": 21, "pattern": "audit_record", "pattern_version": "1", "status": "parsed",
-        "details": '{"level": 1, "actor": "SO"}',
+        "return_code": 0, "partition": "20", "entry": "LUNA_ENTRY_DATA_AREA", "mac": "00" * 32,
+        "access_major": 2147483651, "access_minor": 21, "pattern": "audit_record", "pattern_version": "1",
+        "status": "parsed", "details": '{"level": 1, "actor": "SO"}',
     }  # fmt: skip
     made = {"record_id", "event_at", "audit_sequence"}
     return frame.with_columns(

@@ -76,7 +76,7 @@ def running_service(configuration: Configuration) -> Service | None:
     try:
         written = json.loads(configuration.below("service.json").read_text(encoding="utf-8"))
         token = configuration.below("local.token").read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise Failure(f"{configuration.below()}: cannot read how to reach the service: {error}") from None

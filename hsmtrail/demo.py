@@ -171,7 +171,7 @@ def _ready(configuration: Configuration, process: subprocess.Popen[bytes]) -> Se
 
 
 def _line(service: Service, configuration: Configuration, monday: date, screen: Screen) -> Results:
-    """Send, judge, report, and wait until everybody has been told."""
+    """Send, judge, wait until everybody has been told, report."""
     folder = samples.sample_folder()
     lines = samples.shifted_lines(folder, monday)
     screen.started(monday, len(lines))
@@ -185,8 +185,8 @@ def _line(service: Service, configuration: Configuration, monday: date, screen: 
         sent = _sent(service, configuration, wires, [line for line in lines if line.sent_at >= noon], sent)
     _ask(service, RunDetectors())
     screen.stored(_ask(service, ShowStatus()))
-    pack = _ask(service, MakeReport())
     status = _once(lambda: _delivered(service), DELIVERY_SECONDS, "alerts are still waiting", configuration)
+    pack = _ask(service, MakeReport())
     found = map(read_finding, _ask(service, ListFindings()))
     return Results(sent, status, pack, verdict(samples.shifted_stories(folder, monday), found))
 
@@ -206,12 +206,15 @@ def _sent(service: Service, configuration: Configuration, wires: Wires, lines: l
 
 def _stored(service: Service, sent: int) -> bool:
     status = _ask(service, ShowStatus())
-    lost = sum(
-        item["kernel_dropped"] + sum(item["refused"].values()) + item["cut"] for item in status["receiver"]["listeners"]
-    )
-    if lost:
-        raise Failure(f"{lost} lines were lost on the way: {json.dumps(status['receiver']['listeners'])}")
+    nothing_lost(status["receiver"]["listeners"])
     return bool(status["service"]["records"] == sent)
+
+
+def nothing_lost(listeners: list[dict[str, Any]]) -> None:
+    """Failure when a listener dropped, refused or cut a line."""
+    lost = sum(item["kernel_dropped"] + sum(item["refused"].values()) + item["cut"] for item in listeners)
+    if lost:
+        raise Failure(f"{lost} lines were lost on the way: {json.dumps(listeners)}")
 
 
 def _delivered(service: Service) -> dict[str, Any] | None:

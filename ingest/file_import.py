@@ -69,10 +69,11 @@ def import_files(
     for path in files:
         _readable(path)
     ledger = Ledger(spool.counters)
+    run = f"import of {now():%Y-%m-%dT%H:%M:%S.%fZ}"  # a file that is imported again is another path
     lines, first, last = 0, 0, 0
     for path in files:
         for frames in _frames(path, progress):
-            batch = _batch(frames, str(path), now())
+            batch = _batch(frames, str(path), run, now())
             taken = [Taken(LISTENER, len(frames), len(frames.cut))]
             committed = spool.commit(batch, ledger.with_taken(taken))
             ledger.take(taken)
@@ -116,9 +117,9 @@ def _plain(file: BinaryIO) -> IO[bytes]:
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
 
 
-def _batch(frames: Frames, path: str, moment: datetime) -> pa.RecordBatch:
+def _batch(frames: Frames, path: str, run: str, moment: datetime) -> pa.RecordBatch:
     rows, cut = len(frames), set(frames.cut)
-    same = {"received_at": moment, "listener": LISTENER, "transport": "import", "peer": path, "peer_identity": ""}
+    same = {"received_at": moment, "listener": LISTENER, "transport": "import", "peer": path, "peer_identity": run}
     columns = {
         **{name: pa.repeat(pa.scalar(value, SPOOL_SCHEMA.field(name).type), rows) for name, value in same.items()},
         "peer_port": pa.nulls(rows, pa.uint16()),

@@ -34,13 +34,13 @@ log = logging.getLogger("hsmtrail.loader")
 
 POLL_SECONDS = 0.02
 MAX_BYTES = 28 << 20
-"""Of lines parsed at once: above 122,880 of them, which DuckDB then writes once, straight into its file."""
+"""Of lines parsed at once."""
 
 MAX_WAIT = 0.25
 """Seconds from one reading to the next at least, unless MAX_BYTES wait: small commits cost as much as large ones."""
 
-PIECES = 3
-"""So many parsed pieces wait at most, and go into one commit."""
+PIECES = 2
+"""So many parsed pieces go into one commit at most."""
 
 FULL_SECONDS = 0.2
 """So often the parsing thread looks whether the storing one still lives while it waits for room."""
@@ -97,7 +97,7 @@ class Loader:
         self._max_bytes, self._max_wait, self._now = max_bytes, max_wait, now
         self._spools = Spools(data_dir / "spool", stored_batches(db))
         self._writer = Writer(db)
-        self._pieces: queue.Queue[Piece | None] = queue.Queue(PIECES - 1)
+        self._pieces: queue.Queue[Piece | None] = queue.Queue(PIECES)
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
         self._stopping = threading.Event()

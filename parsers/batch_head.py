@@ -67,7 +67,7 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     table = pl.DataFrame([keys.spread(column) for column in heads.get_columns()])
     return table.with_columns(
         cut["message"],
-        zoned=cut["zoned"] | table["zoned"],
+        zoned=pl.when(cut["stamped"]).then(cut["zoned"]).otherwise(table["zoned"]),
         stamp_at=pl.when(cut["stamped"]).then(cut["stamp_at"]).otherwise(table["stamp_at"]),
         sure=table["sure"].fill_null(value=False) & cut["sure"],
     )

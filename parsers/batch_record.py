@@ -215,9 +215,9 @@ def _odd(text: str) -> tuple[object, ...]:
 def _usual(values: pl.Series, pattern: Pattern) -> pl.DataFrame:
     """Tails that are as the family's `usual_tail` says; `tail_sure` is false for the others."""
     names = [field.name for field in template.fields(pattern.usual_tail)]
-    form = rf"(?s)^() *(?:{template.expression(pattern.usual_tail)}) *$"
+    form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     groups = values.alias("t").to_frame().select(
-        pl.col("t").str.extract_groups(form).struct.rename_fields(["matched", *names]).alias("g")
+        (pl.lit(" ") + pl.col("t")).str.extract_groups(form).struct.rename_fields(["matched", *names]).alias("g")
     ).unnest("g")
     absent = pl.lit(None, pl.String)
     column = {name: pl.col(name) if name in names else absent for name in ("partition", "role_id", "key", "object_handle", "using", "entry")}

@@ -82,7 +82,12 @@ def _environment() -> Environment:
     words = (text.number, text.moment, text.minute, text.second, text.iso, text.duration, text.percent, text.short)
     environment.filters |= {function.__name__: function for function in words}
     environment.filters |= {"line_number": text.line_number, "role_name": text.role_name, "visible": text.visible}
-    environment.filters |= {"kept": text.kept, "sentence": text.sentence}
+    environment.filters |= {
+        "kept": text.kept,
+        "runbook": text.runbook,
+        "clipped": text.clipped,
+        "sentence": text.sentence,
+    }
     environment.globals |= {
         "bars": charts.bars,
         "ladder": charts.ladder,

@@ -46,14 +46,17 @@ class RoleLimit:
 
 @dataclass(frozen=True, slots=True)
 class PackSettings:
-    """Everything has a default, so that a pack can be made of a bare store."""
+    """Everything has a default, so that a pack can be made of a bare store.
+
+    `grace_minutes` is what clocks and changes may overrun an approved window by, as the detectors have it.
+    """
 
     organisation: str = ""
     hsmtrail_version: str = ""
     patterns_version: str = ""
     detectors: tuple[DetectorNote, ...] = ()
     limits: tuple[RoleLimit, ...] = ()
-    grace_minutes: int = 0
+    grace_minutes: int = 15
     evidence_per_finding: int = 10
     findings_shown: int = 100
     acts_shown: int = 200

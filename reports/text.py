@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 from unicodedata import category
 
@@ -23,6 +24,7 @@ HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+FIGURE = re.compile("[a-z_]+")
 THIN = "\u202f"
 MINUS = "\u2212"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -64,6 +66,18 @@ def visible(text: str, length: int | None = None) -> Markup:
 def own_style(sheet: str) -> Markup:
     """The pack's style sheet: ours, no data, and taken as it is so that its hash holds."""
     return Markup(sheet)  # noqa: S704
+
+
+def runbook(step: str) -> Markup:
+    """A step of a runbook: `tries_left` names a figure of the finding, any other words in backticks are a command."""
+    parts = step.split("`")
+    shown = [
+        Markup("<em>{}</em>").format(visible(part.replace("_", " ")))
+        if FIGURE.fullmatch(part)
+        else Markup("<code>{}</code>").format(visible(part))
+        for part in parts[1::2]
+    ]
+    return Markup("").join(piece for pair in zip_longest(map(visible, parts[::2]), shown) for piece in pair if piece)
 
 
 def kept(text: str) -> Markup:
@@ -124,6 +138,18 @@ def role_name(role: str) -> str:
 def moment(when: datetime) -> str:
     """'Thu 19 Nov 23:12 UTC'."""
     return f"{WEEKDAYS[when.weekday()]} {day(when)} {when:%H:%M} UTC"
+
+
+def span(first: datetime, last: datetime) -> str:
+    """'Thu 19 Nov 23:12 UTC', 'Thu 19 Nov 23:12 to 23:20 UTC', or from one day to another."""
+    if first.date() != last.date():
+        return f"{moment(first).removesuffix(' UTC')} to {moment(last)}"
+    return moment(first) if f"{first:%H%M}" == f"{last:%H%M}" else f"{moment(first)[:-4]} to {last:%H:%M} UTC"
+
+
+def clipped(text: str, most: int = 60) -> str:
+    """A name that somebody made as long as he liked, short enough for a row or a sentence."""
+    return text if len(text) <= most else f"{text[:most]}… ({number(len(text))} characters)"
 
 
 def minute(when: datetime) -> str:

@@ -177,13 +177,10 @@ def _looked_up(
     if wanted.is_empty():
         return []
     cursor.register("wanted", wanted.select("hsm_serial", "audit_sequence", "second", "program", "message").to_arrow())
-    try:
-        return [
-            pl.DataFrame(cursor.sql(sql, params={"first": first - around, "last": last + around}).to_arrow_table())
-            for first, last in spans(moments)
-        ]
-    finally:
-        cursor.unregister("wanted")
+    return [
+        pl.DataFrame(cursor.sql(sql, params={"first": first - around, "last": last + around}).to_arrow_table())
+        for first, last in spans(moments)
+    ]
 
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:

@@ -117,11 +117,11 @@ def _growth(now: int, before: int) -> int:
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, minute: datetime, listener: str, entry: Entry) -> None:
-    row = cursor.execute(
+    rows = cursor.execute(
         "SELECT refused_reasons FROM custody WHERE minute = ? AND listener = ?", [minute, listener]
-    ).fetchone()
+    ).fetchall()
     added = [entry.sums[name] for name in SUMS]
-    if row is None:
+    if not rows:
         cursor.execute(
             "INSERT INTO custody BY NAME SELECT ? AS minute, ? AS listener, ? AS received, ? AS kernel_dropped,"
             " ? AS refused, ? AS cut, ? AS spooled, ? AS stored, ? AS copies, ? AS refused_reasons",
@@ -132,7 +132,7 @@ def _write(cursor: duckdb.DuckDBPyConnection, minute: datetime, listener: str, e
         "UPDATE custody SET received = received + ?, kernel_dropped = kernel_dropped + ?, refused = refused + ?,"
         " cut = cut + ?, spooled = spooled + ?, stored = stored + ?, copies = copies + ?, refused_reasons = ?"
         " WHERE minute = ? AND listener = ?",
-        [*added, _reasons([Counter(json.loads(row[0])), entry.reasons]), minute, listener],
+        [*added, _reasons([Counter(json.loads(rows[0][0])), entry.reasons]), minute, listener],
     )
 
 

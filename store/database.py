@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS = 0.2
+USE = "USE store"
+ATTACH = "ATTACH '{}' AS store (ROW_GROUP_SIZE 30720, STORAGE_VERSION 'v1.5.0')"
+"""Commits of at least a row group are written once, straight into the file; smaller ones to the log first, and again
+at the next checkpoint, which costs twice as much. DuckDB's own size is 122,880 rows: no commit but a backlog's is as
+large. Any DuckDB that we allow can read this version of the format."""
+
+_CLAIMED: set[Path] = set()
+_CLAIMING = threading.Lock()
+
 HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER_FILE = re.compile(r"newer version of DuckDB")
 
@@ -51,14 +60,17 @@ class Database:
         self._making = threading.Lock()
 
     @staticmethod
-    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 2) -> Database:
-        """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken."""
-        connection = _connect(path, settings(path, memory_limit, threads), time.monotonic() + wait_seconds)
-        path.chmod(0o600)
+    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 1) -> Database:
+        """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken.
+
+        With more threads than one single questions are faster, but small commits cost twice as much.
+        """
+        connection = _attached(path, settings(path, memory_limit, threads), time.monotonic() + wait_seconds)
         try:
+            path.chmod(0o600)
             _bring_up_to_date(connection, path)
         except BaseException:
-            connection.close()
+            _close(connection, path)
             raise
         return Database(connection, path)
 
@@ -87,13 +99,14 @@ class Database:
     def close(self) -> None:
         """Let writers end, then close; DuckDB moves its log into the file."""
         with self._writing:
-            self._connection.close()
+            _close(self._connection, self.path)
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._making:  # a connection may not be used by two threads at once, also not to make cursors
             cursor = self._connection.cursor()
         try:
+            cursor.execute(USE)
             yield cursor
         finally:
             cursor.close()
@@ -105,35 +118,55 @@ def settings(path: Path, memory_limit: str, threads: int) -> dict[str, str | boo
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "checkpoint_threshold": "256MB",  # the 16 MB that it has by itself cost half of the rate and stall often
-        "enable_external_access": "false",
-        "lock_configuration": "true",
         "memory_limit": memory_limit,
-        "storage_compatibility_version": "v1.5.0",  # what the oldest DuckDB that we allow can read
         "temp_directory": str(path.parent / "store.spill"),
         "threads": str(threads),
+        "write_buffer_row_group_count": "1",
     }
 
 
-def _connect(
+def _attached(
     path: Path, config: dict[str, str | bool | int | float | list[str]], until: float
 ) -> duckdb.DuckDBPyConnection:
     while True:
         try:
-            return _connect_once(path, config)
+            return _attached_once(path, config)
         except StoreHeld:
             if time.monotonic() >= until:
                 raise
             time.sleep(POLL_SECONDS)
 
 
-def _connect_once(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+def _attached_once(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    """The file is attached to an empty instance: only so can the size of row groups be chosen."""
+    _claim(path)
+    connection = duckdb.connect(config=config)
     before = os.umask(0o077)  # the file is its owner's from its first byte
     try:
-        return duckdb.connect(str(path), config=config)
+        connection.execute(ATTACH.format(str(path).replace("'", "''")))
+        connection.execute(USE)
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
+        _close(connection, path)
         raise _explained(path, error) from None
     finally:
         os.umask(before)
+    return connection
+
+
+def _claim(path: Path) -> None:
+    """DuckDB's lock does not see a second opening by the same process."""
+    with _CLAIMING:
+        if path.resolve() in _CLAIMED:
+            raise StoreHeld(f"{path}: held by this process ({os.getpid()}) already.")
+        _CLAIMED.add(path.resolve())
+
+
+def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.close()
+    with _CLAIMING:
+        _CLAIMED.discard(path.resolve())
 
 
 def _explained(path: Path, error: duckdb.Error) -> StoreError:

@@ -102,7 +102,8 @@ def evidence(cursor: duckdb.DuckDBPyConnection, number: int, limit: int | None =
 def history(cursor: duckdb.DuckDBPyConnection, number: int) -> list[Step]:
     """What happened to it, oldest first."""
     rows = cursor.execute(
-        "SELECT done_at, action, done_by, note FROM finding_history WHERE finding = $id ORDER BY done_at, rowid", {"id": number}
+        "SELECT done_at, action, done_by, note FROM finding_history WHERE finding = $id ORDER BY done_at, rowid",
+        {"id": number},
     ).fetchall()
     return [Step(*row) for row in rows]
 

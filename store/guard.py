@@ -103,8 +103,8 @@ def _check_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _tree(cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    row = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-    tree: dict[str, Any] = json.loads(row[0] if row else '{"error": true}')
+    ((text,),) = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+    tree: dict[str, Any] = json.loads(text)
     return tree
 
 
@@ -164,8 +164,8 @@ def _check_table_function(call: dict[str, Any]) -> None:
 
 def _check_shown(node: dict[str, Any]) -> None:
     name = str(node.get("table_name", "")).strip('"')
-    if node["show_type"] not in ("DESCRIBE", "SUMMARY") and name not in SHOWN:
-        raise Refused(f"SHOW {name} is not allowed")
+    if node["show_type"] not in ("DESCRIBE", "SUMMARY", "SHOW_FROM") and name not in SHOWN:  # 2.0 shows settings so
+        raise Refused(f"SHOW {name} is not allowed; DESCRIBE {name} may be")
 
 
 def _check_explain(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

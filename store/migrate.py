@@ -39,8 +39,8 @@ def stored_version(cursor: duckdb.DuckDBPyConnection) -> int:
         "CREATE TABLE IF NOT EXISTS migrations"
         " (version UBIGINT NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)"
     )
-    row = cursor.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()
-    return int(row[0]) if row else 0
+    ((version,),) = cursor.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchall()
+    return int(version)
 
 
 def migrate(cursor: duckdb.DuckDBPyConnection, known: list[Migration], views: str) -> None:

@@ -152,18 +152,18 @@ def _not_stored(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch
 
 
 def _last_position(cursor: duckdb.DuckDBPyConnection) -> int:
-    row = cursor.execute("SELECT coalesce(max(position), 0) FROM batches").fetchone()
-    return int(row[0]) if row else 0
+    ((position,),) = cursor.execute("SELECT coalesce(max(position), 0) FROM batches").fetchall()
+    return int(position)
 
 
 def _counters_before(cursor: duckdb.DuckDBPyConnection, batch: int) -> dict[str, Counters] | None:
     """The counters of the receiver's batch before this one; none yet before its first; None when it is not there."""
     receiver = batch >> NUMBER_BITS << NUMBER_BITS
-    row = cursor.execute(
+    ((counters,),) = cursor.execute(
         "SELECT arg_max(counters, batch) FROM batches WHERE batch >= ? AND batch < ?", [receiver, batch]
-    ).fetchone()
-    if row and row[0] is not None:
-        return custody.from_json(row[0])
+    ).fetchall()
+    if counters is not None:
+        return custody.from_json(counters)
     return {} if batch == receiver + 1 else None
 
 
@@ -193,14 +193,11 @@ def _correct(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> None
     """Give stored records another `copy_of`."""
     ids = corrected["record_id"]
     cursor.register("corrected", corrected.to_arrow())
-    try:
-        cursor.execute(
-            "UPDATE records SET copy_of = corrected.copy_of FROM corrected"
-            " WHERE records.record_id = corrected.record_id AND records.record_id BETWEEN ? AND ?",
-            [ids.min(), ids.max()],
-        )
-    finally:
-        cursor.unregister("corrected")
+    cursor.execute(
+        "UPDATE records SET copy_of = corrected.copy_of FROM corrected"
+        " WHERE records.record_id = corrected.record_id AND records.record_id BETWEEN ? AND ?",
+        [ids.min(), ids.max()],
+    )
 
 
 def _corrected_copies(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> list[tuple[datetime, str, int]]:
@@ -209,21 +206,15 @@ def _corrected_copies(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame
     if became.is_empty():
         return []
     cursor.register("became", became.to_arrow())
-    try:
-        return cursor.execute(
-            "SELECT committed_at, listener, sum(if(was IS NULL, 1, -1))::BIGINT FROM became"
-            " JOIN records USING (record_id) JOIN batches USING (batch) WHERE record_id BETWEEN ? AND ? GROUP BY ALL",
-            [became["record_id"].min(), became["record_id"].max()],
-        ).fetchall()
-    finally:
-        cursor.unregister("became")
+    return cursor.execute(
+        "SELECT committed_at, listener, sum(if(was IS NULL, 1, -1))::BIGINT FROM became"
+        " JOIN records USING (record_id) JOIN batches USING (batch) WHERE record_id BETWEEN ? AND ? GROUP BY ALL",
+        [became["record_id"].min(), became["record_id"].max()],
+    ).fetchall()
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Columns without any value are left out: DuckDB writes NULL for them in no time."""
     said = frame.select([name for name in frame.columns if frame[name].null_count() < frame.height])
     cursor.register("arriving", said.to_arrow(compat_level=pl.CompatLevel.newest()))
-    try:
-        cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM arriving")  # noqa: S608  (ours, never from outside)
-    finally:
-        cursor.unregister("arriving")
+    cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM arriving")  # noqa: S608  (ours, never from outside)

@@ -6,6 +6,8 @@ import io
 import json
 import smtplib
 import socket
+import subprocess
+import sys
 import tomllib
 import urllib.error
 import urllib.request
@@ -15,12 +17,12 @@ import pytest
 from rich.console import Console
 from standardwebhooks import Webhook
 
-from hsmtrail import demo, samples
+from hsmtrail import config, demo, samples
 from hsmtrail.demo_receivers import Call, Mail, Receivers
 from hsmtrail.demo_screen import Screen
 from hsmtrail.demo_sending import BURST, PAUSE, Wires, framed
 from hsmtrail.demo_verdict import Found, read_finding, verdict
-from hsmtrail.failures import Misuse
+from hsmtrail.failures import Failure, Misuse
 
 SECRET = "whsec_c2VjcmV0LWZvci10aGUtdGVzdHM="
 AT = datetime.fromisoformat("2026-11-18 21:48")
@@ -149,6 +151,39 @@ def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Misuse, match="cannot be made"):
         demo.run(tmp_path / "file" / "demo", keep=False)
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """An installation that has said three things and more."""
+    (tmp_path / "hsmtrail.toml").write_text('data_dir = "data"\n', encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "demo.log").write_text("one\ntwo\nthree\nfour\n", encoding="utf-8")
+    return config.load(tmp_path / "hsmtrail.toml")
+
+
+def test_waiting_ends(configuration):
+    """What does not come in time is a failure that repeats the service's last words."""
+    with pytest.raises(Failure, match=r"nothing came within 0 s: two \| three \| four"):
+        demo._once(lambda: None, 0, "nothing came", configuration)
+
+
+def test_service_that_does_not_start_is_told(configuration):
+    """A service that ends at once is not waited for."""
+    configuration.below("demo.log").unlink()
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        with pytest.raises(Failure, match="ended at once: it said nothing"):
+            demo._ready(configuration, process)
+
+
+@pytest.mark.parametrize("loss", [{"kernel_dropped": 1}, {"refused": {"too long": 1}}, {"cut": 1}])
+def test_a_lost_line_is_a_failure(loss):
+    """Nothing may be dropped, refused or cut on the way."""
+    listener = {"kernel_dropped": 0, "refused": {}, "cut": 0, "received": 5}
+    with pytest.raises(Failure, match="1 lines were lost"):
+        demo.nothing_lost([listener, {**listener, **loss}])
+    demo.nothing_lost([listener, listener])
 
 
 def test_whole_line_kept(tmp_path, capsys):

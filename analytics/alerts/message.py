@@ -147,7 +147,7 @@ def countdown(columns: Mapping[str, Any], subject: str) -> Countdown | None:
         return None
     stated = columns.get("consequence")
     if isinstance(stated, str) and stated:
-        return Countdown(left, stated[0].upper() + stated[1:])
+        return Countdown(left, f"{stated[0].upper()}{stated[1:].rstrip('.')}.")
     if columns.get("ended") is True:
         return Countdown(left, "The role has logged in since: the HSM counts from the start again.")
     role = str(columns.get("role") or subject.partition(" ")[0])

@@ -121,7 +121,7 @@ def _countdown(message: FindingMessage) -> Countdown | None:
 
 
 def _facts(message: FindingMessage) -> list[Item]:
-    said = {name: value for name, value in message.columns.items() if value not in (None, "")}
+    said = {name: value for name, value in message.columns.items() if value not in (None, "", [], {})}
     shown = {name: value for name, value in said.items() if name not in SAID_APART}
     facts = [Item(inert(name.replace("_", " "), 100), inert(_plain(value))) for name, value in shown.items()]
     ticket = [Item("change ticket", inert(message.change_ticket))] if message.change_ticket else []

@@ -4,15 +4,16 @@ title      = "Audit records are missing or contradict each other"
 kind       = "episodes"
 severity   = "high"
 every      = "5m"
-looks_back = "2h"
+looks_back = "25h"
 in_change_window = "lower"
 finds = """
 The HSM numbers its audit records without a gap. A number that never arrived is a record that was lost, held back or
 removed; a number that arrived twice with different content is critical, since one of the two was made up. A gap is
 judged when the device has gone on for five minutes; a back-fill of the missing records voids the finding."""
 blind_spots = """
-What is missing at the end of a log is not known to be missing. A quiet HSM is followed back 35 days. When the numbers
-begin anew near the bottom (a new audit log), the records before them are not asked for."""
+What is missing at the end of a log is not known to be missing, and a hole after which the device said nothing for a day
+is not judged. A quiet HSM is followed back 35 days. When the numbers begin anew near the bottom (a new audit log), what
+may be missing before them is not asked for. Numbers that contradict each other do so within an hour."""
 runbook = """
 1. `missing` numbers from `first_missing` to `last_missing`: fetch the HSM's own files (`audit log tarlogs`), import them.
 2. All there again? The finding goes by itself. UDP on the way? Move the device to TCP or TLS, and look at the custody sums.
@@ -28,71 +29,89 @@ restart_below  = { default = 100, why = "A number that falls back below this one
 quiet_days     = { default = 35, why = "So far back and ahead the neighbours of a record are looked for." }
 */
 WITH numbered AS (
-    SELECT record_id, event_at, audit_sequence AS number, coalesce(hsm_serial, '') AS serial,
+    SELECT record_id, event_at, audit_sequence AS number, coalesce(hsm_serial, '') AS serial, mac, raw_block,
         coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm,
-        concat_ws('/', CAST(event_at AS VARCHAR), vendor_event, return_code, session, partition, object_handle, mac, raw_block, message)  AS content
+        if(vendor_event IS NULL, message, concat_ws('/', vendor_event, return_code, session, access_major, access_minor, partition, object_handle, role))  AS content
     FROM audit_records
     WHERE event_at BETWEEN $window_start - to_days($quiet_days) AND $window_end + to_days($quiet_days)
 ),
 inside AS (
     SELECT * FROM numbered WHERE event_at BETWEEN $window_start AND $window_end
 ),
-logs AS (
-    SELECT hsm, serial, min(event_at) AS first, max(event_at) AS last FROM inside GROUP BY ALL
-),
-neighbours AS (  -- the last record before and the first after: a gap at the edge has its other side there
+neighbours AS (  -- the last record before and the first after: a hole at the edge has its other side there
     SELECT unnest([arg_max(numbered, (numbered.event_at, numbered.number)) FILTER (numbered.event_at < $window_start),
                    arg_min(numbered, (numbered.event_at, numbered.number)) FILTER (numbered.event_at > $window_end)]) AS one
     FROM numbered
-    JOIN logs USING (hsm, serial)
-    WHERE numbered.event_at NOT BETWEEN $window_start AND $window_end
+    WHERE event_at NOT BETWEEN $window_start AND $window_end AND (hsm, serial) IN (SELECT (hsm, serial) FROM inside)
     GROUP BY hsm, serial
-),
-all_of_them AS (
-    SELECT record_id, event_at, number, serial, hsm, content FROM inside
-    UNION ALL
-    SELECT one.record_id, one.event_at, one.number, one.serial, one.hsm, one.content FROM neighbours WHERE one IS NOT NULL
 ),
 stepped AS (
     SELECT *, coalesce(number < $restart_below AND number < lag(number) OVER (PARTITION BY hsm, serial ORDER BY event_at, number), false) AS restarts
-    FROM all_of_them
+    FROM (
+        SELECT record_id, event_at, number, serial, mac, raw_block, hsm, content FROM inside
+        UNION ALL
+        SELECT one.record_id, one.event_at, one.number, one.serial, one.mac, one.raw_block, one.hsm, one.content
+        FROM neighbours WHERE one IS NOT NULL
+    )
 ),
 in_logs AS (
-    SELECT *, count_if(restarts) OVER (PARTITION BY hsm, serial ORDER BY event_at, number, record_id) AS log
+    SELECT *, count_if(restarts) OVER (PARTITION BY hsm, serial ORDER BY event_at, number) AS log
     FROM stepped
 ),
-single AS (
-    SELECT hsm, serial, log, number, min(event_at) AS event_at, max(event_at) AS last_at,
-        min(record_id) AS record_id, list(record_id ORDER BY record_id) AS records, count(DISTINCT content) AS contents
+reached AS (  -- how far the log had come when a record was written: a clock that was set back mixes up an hour at most
+    SELECT *,
+        greatest(lag(number) OVER in_order, max(number) OVER hour_before)              AS before,
+        lag(event_at) OVER in_order                                                   AS at_before,
+        lag(record_id) OVER in_order                                                  AS record_before
     FROM in_logs
-    GROUP BY ALL
+    WINDOW in_order AS (PARTITION BY hsm, serial, log ORDER BY event_at, number, content, mac, record_id),
+        hour_before AS (PARTITION BY hsm, serial, log ORDER BY event_at RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING)
 ),
-told AS (  -- the device's clock, by whatever it said last
+holes AS (
+    SELECT * FROM reached WHERE number > before + 1
+),
+points AS (  -- what was written later, out of order, fills parts of a hole
+    SELECT hsm, serial, log, event_at, at_before, record_id, record_before, number AS hole, unnest([before, number]) AS number
+    FROM holes
+    UNION
+    SELECT holes.hsm, holes.serial, holes.log, holes.event_at, holes.at_before, holes.record_id, holes.record_before, holes.number, late.number
+    FROM holes
+    JOIN reached AS late ON late.hsm = holes.hsm AND late.serial = holes.serial AND late.log = holes.log
+        AND late.number < late.before AND late.number > holes.before AND late.number < holes.number
+        AND late.event_at BETWEEN holes.event_at AND holes.event_at + INTERVAL 1 HOUR
+),
+ranges AS (
+    SELECT *, lag(number) OVER (PARTITION BY hsm, serial, log, event_at, hole ORDER BY number) + 1 AS first_missing, number - 1 AS last_missing
+    FROM points
+),
+heard AS (  -- minutes in which a device said something, whatever it was
     SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, max(event_at) AS at
     FROM events
-    WHERE event_at BETWEEN $window_start AND $window_end
-    GROUP BY ALL
+    WHERE event_at BETWEEN $window_start AND $window_end + to_days($quiet_days + 1) AND EXISTS (FROM holes)
+    GROUP BY ALL, date_trunc('minute', event_at)
 ),
-edges AS (
-    SELECT hsm, serial, log, number, event_at, record_id,
-        lag(number) OVER before AS number_before, lag(event_at) OVER before AS at_before, lag(record_id) OVER before AS record_before
-    FROM single
-    WINDOW before AS (PARTITION BY hsm, serial, log ORDER BY number)
-),
-gaps AS (
-    SELECT hsm, serial, log, least(at_before, event_at) AS first_seen, greatest(at_before, event_at) AS last_seen,
-        number_before + 1 AS first_missing, number - 1 AS last_missing, [record_before, edges.record_id] AS records
-    FROM edges
-    JOIN told USING (hsm)
-    WHERE number > number_before + 1 AND told.at >= greatest(at_before, event_at) + to_minutes($settle_minutes)
+settled AS (  -- the device has gone on
+    SELECT ranges.hsm, serial, at_before AS first_seen, event_at AS last_seen, [record_before, record_id] AS records, first_missing, last_missing
+    FROM ranges
+    ASOF JOIN heard ON heard.hsm = ranges.hsm AND heard.at >= ranges.event_at + to_minutes($settle_minutes)
+    WHERE first_missing <= last_missing AND heard.at <= ranges.event_at + INTERVAL 1 DAY
 ),
 steps AS (
     SELECT *, coalesce(first_seen - max(last_seen) OVER (PARTITION BY hsm, serial ORDER BY first_seen, first_missing ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) > INTERVAL 10 MINUTE, true) AS begins
-    FROM gaps
+    FROM settled
 ),
 runs AS (
-    SELECT *, count_if(begins) OVER (PARTITION BY hsm, serial ORDER BY first_seen, first_missing) AS run
+    SELECT *, count_if(begins) OVER (PARTITION BY hsm, serial ORDER BY first_seen, first_missing ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run
     FROM steps
+),
+repeated AS (
+    SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm, serial, log, number ORDER BY event_at) > INTERVAL 1 HOUR, true) AS begins
+    FROM in_logs
+    WHERE (hsm, serial, log, number) IN (SELECT (hsm, serial, log, number) FROM in_logs GROUP BY hsm, serial, log, number HAVING count(*) > 1)
+),
+repetitions AS (
+    SELECT *, count_if(begins) OVER (PARTITION BY hsm, serial, log, number ORDER BY event_at) AS run
+    FROM repeated
 )
 SELECT
     concat('audit log of ', if(serial = '', '', 'HSM ' || serial || ' on '), hsm)      AS subject,
@@ -100,10 +119,10 @@ SELECT
     max(last_seen)                                                                     AS last_seen,
     'high'                                                                             AS severity,
     hsm                                                                                AS device,
-    CAST(sum(last_missing - first_missing + 1) AS BIGINT)                              AS missing,
+    CAST(least(sum(CAST(last_missing AS HUGEINT) - first_missing + 1), 9223372036854775807) AS BIGINT)  AS missing,
     min(first_missing)                                                                 AS first_missing,
     max(last_missing)                                                                  AS last_missing,
-    list(if(first_missing = last_missing, CAST(first_missing AS VARCHAR), concat(first_missing, '-', last_missing)) ORDER BY first_missing)[1:100]  AS ranges,
+    list(if(first_missing = last_missing, CAST(first_missing AS VARCHAR), concat(first_missing, '-', last_missing)) ORDER BY first_seen, first_missing)[1:100]  AS ranges,
     CAST([] AS UBIGINT[])                                                              AS contradicting,
     list_sort(list_distinct(flatten(list(records))))                                   AS evidence
 FROM runs
@@ -111,8 +130,8 @@ GROUP BY hsm, serial, run
 UNION ALL
 SELECT
     concat('number ', number, if(serial = '', '', ' of HSM ' || serial), ' on ', hsm),
-    event_at,
-    last_at,
+    min(event_at),
+    max(event_at),
     'critical',
     hsm,
     0,
@@ -120,7 +139,8 @@ SELECT
     NULL,
     [],
     [number],
-    records
-FROM single
-WHERE contents > 1
+    list_sort(list(record_id))
+FROM repetitions
+GROUP BY hsm, serial, log, number, run
+HAVING count(DISTINCT content) > 1 OR count(DISTINCT mac) > 1 OR count(DISTINCT raw_block) > 1
 ORDER BY first_seen, subject

@@ -74,7 +74,7 @@ actual AS (
     QUALIFY row_number() OVER (PARTITION BY known.device, known.setting, known.part ORDER BY emptied.event_at DESC) = 1
 )
 SELECT
-    concat(setting, ' on ', device, if(part = '', '', ' partition ' || part))  AS subject,
+    concat(setting, ' on ', device, if(part = '' OR contains(setting, 'partition ' || part), '', ' partition ' || part))  AS subject,
     event_at                                                                   AS first_seen,
     event_at                                                                   AS last_seen,
     device,

@@ -30,60 +30,76 @@ medium   = { default = 30, why = "Percent of the limit from which on it is mediu
 high     = { default = 50, why = "Percent of the limit from which on it is high." }
 critical = { default = 80, why = "Percent of the limit from which on it is critical." }
 */
-WITH acts AS (
-    SELECT record_id, event_at, role, account, source, client, coalesce(partition, '') AS part,
+WITH failed AS (
+    SELECT record_id, event_at, role, account, source, client, coalesce(partition, '') AS part, coalesce(strike, false) AS counted,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern)                       AS form,
-        coalesce(strike, false)                               AS failed,
-        outcome = 'ok'                                        AS succeeded,
-        coalesce(outcome = 'failed' AND (
-            regexp_matches(return_name, 'PIN_INCORRECT_CONTAINER|CONTAINER_LOCKED|PIN_LOCKED|PARTITION_LOCKED|USER_LOCKED_OUT|AUDIT_LOGIN_FAILURE_THRESHOLD')
-            OR return_code IN (10485761, 10485762, 2147483657, 2147486986, 2147483708, 3221225736, 3221229568, 2147483655, 164)
-        ), false)                                             AS locked
+        coalesce(regexp_matches(return_name, 'PIN_INCORRECT_CONTAINER|CONTAINER_LOCKED|PIN_LOCKED|PARTITION_LOCKED|USER_LOCKED_OUT|AUDIT_LOGIN_FAILURE_THRESHOLD'), false)
+            OR coalesce(return_code IN (10485761, 10485762, 2147483657, 2147486986, 2147483708, 3221225736, 3221229568, 2147483655, 164), false)  AS locked
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
-      AND operation = 'login' AND role <> 'so'
+      AND operation = 'login' AND outcome = 'failed' AND role <> 'so' AND family IN ('hsm_audit', 'lunash', 'ntls')
       AND coalesce(command NOT LIKE 'token %', true) AND coalesce((details->>'target'), '') <> 'backup token'
-      AND (strike OR role <> '' OR family = 'hsm_audit')  -- appliance accounts are AUTH-03's
+),
+strikes AS (
+    SELECT * FROM failed WHERE counted OR (locked AND (role <> '' OR family = 'hsm_audit'))
+),
+succeeded AS (  -- of the same role; a shell login says nothing about roles of the HSM
+    SELECT record_id, event_at, role, coalesce(partition, '') AS part, coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end
+      AND operation = 'login' AND outcome = 'ok' AND (role <> '' OR family = 'hsm_audit')
+      AND (coalesce(nullif(device, ''), nullif(host, ''), peer), coalesce(partition, ''), role) IN (SELECT (hsm, part, role) FROM strikes)
+),
+after_success AS (
+    SELECT strikes.*, succeeded.event_at AS success_at
+    FROM strikes
+    ASOF LEFT JOIN succeeded ON succeeded.hsm = strikes.hsm AND succeeded.part = strikes.part
+        AND succeeded.role = strikes.role AND succeeded.event_at < strikes.event_at
 ),
 steps AS (
     SELECT *,
-        coalesce(lag(succeeded) OVER before OR event_at - lag(event_at) OVER before > $looks_back, true) AS begins
-    FROM acts
-    WHERE failed OR succeeded OR locked
-    WINDOW before AS (PARTITION BY hsm, part, role ORDER BY event_at, succeeded, record_id)
+        coalesce(success_at >= lag(event_at) OVER before, false)
+            OR coalesce(event_at - lag(event_at) OVER before > $looks_back, true) AS begins
+    FROM after_success
+    WINDOW before AS (PARTITION BY hsm, part, role ORDER BY event_at)
 ),
 streaks AS (
-    SELECT *, count_if(begins) OVER (PARTITION BY hsm, part, role ORDER BY event_at, succeeded, record_id) AS streak
+    SELECT *, count_if(begins) OVER (PARTITION BY hsm, part, role ORDER BY event_at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS streak
     FROM steps
 ),
-witnesses AS (
+witnesses AS (  -- one try is told by up to three forms of lines: the form that tells most tries says how many there were
     SELECT hsm, part, role, streak, form,
-        count_if(failed)                                                AS tries,
-        min(event_at) FILTER (failed OR locked)                         AS first_seen,
-        max(event_at) FILTER (failed OR locked)                         AS last_seen,
-        bool_or(succeeded)                                              AS ended,
+        count_if(counted)                                               AS tries,
+        min(event_at)                                                   AS first_seen,
+        max(event_at)                                                   AS last_seen,
         bool_or(locked)                                                 AS locked,
         list(DISTINCT source) FILTER (source IS NOT NULL)               AS sources,
         list(DISTINCT coalesce(client, account)) FILTER (coalesce(client, account) IS NOT NULL) AS who,
-        list(record_id ORDER BY event_at, record_id)                    AS records
+        list(record_id)                                                 AS records
     FROM streaks
     GROUP BY ALL
 ),
-counted AS (
+told AS (
     SELECT hsm, part, role, streak,
         min(first_seen)                                             AS first_seen,
         max(last_seen)                                              AS last_seen,
         max(tries)                                                  AS failures,
-        bool_or(ended)                                              AS ended,
         bool_or(locked)                                             AS locked,
         list_sort(list_distinct(flatten(list(sources))))            AS sources,
         list_sort(list_distinct(flatten(list(who))))                AS who,
-        list_sort(list_distinct(flatten(list(records))))            AS evidence,
+        flatten(list(records))                                      AS records,
         coalesce($limits[role], list_min(map_values($limits)))      AS allowed
     FROM witnesses
     GROUP BY ALL
-    HAVING max(tries) > 0 OR bool_or(locked)
+),
+counted AS (
+    SELECT told.*,
+        coalesce(succeeded.event_at <= told.last_seen + $looks_back, false)  AS ended,
+        list_sort(if(succeeded.event_at <= told.last_seen + $looks_back, list_append(told.records, succeeded.record_id), told.records))  AS evidence
+    FROM told
+    ASOF LEFT JOIN succeeded ON succeeded.hsm = told.hsm AND succeeded.part = told.part
+        AND succeeded.role = told.role AND succeeded.event_at >= told.last_seen
 )
 SELECT
     concat(if(role = '', 'unknown role', role), ' on ', hsm, if(part = '', '', ' partition ' || part))  AS subject,

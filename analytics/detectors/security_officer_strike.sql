@@ -33,7 +33,7 @@ critical_from = { default = 2, why = "From this failure in a row on, one more ma
 WITH acts AS (
     SELECT record_id, event_at, account, source,
         coalesce(nullif(device, ''), nullif(host, ''), peer)                                    AS hsm,
-        coalesce(command LIKE 'token %' OR (details->>'target') = 'backup token', false)          AS token,
+        family = 'lunash' AND coalesce(command LIKE 'token %' OR (details->>'target') = 'backup token', false)  AS token,
         concat_ws(' ', family, pattern)                                                         AS form,
         operation = 'login' AND outcome = 'failed'                                              AS failed,
         operation = 'login' AND outcome = 'ok'                                                  AS succeeded,
@@ -43,7 +43,7 @@ WITH acts AS (
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND (   operation = 'login' AND role = 'so' AND (strike OR outcome = 'ok')
-           OR operation = 'login' AND (command LIKE 'token %' OR (details->>'target') = 'backup token')
+           OR operation = 'login' AND family = 'lunash' AND (command LIKE 'token %' OR (details->>'target') = 'backup token')
            OR operation IN ('zeroize', 'hsm_init', 'factory_reset') AND outcome <> 'failed')
 ),
 steps AS (  -- a streak ends with a success or an erasure; other witnesses of the erasure come within two minutes

@@ -101,7 +101,7 @@ SELECT
     name                                                                              AS device,
     family,
     last_heard,
-    CAST(date_diff('minute', silent_from, $window_end) AS BIGINT)                     AS minutes,
+    CAST(date_sub('minute', silent_from, $window_end) AS BIGINT)                     AS minutes,
     if(last_heard IS NULL, 'never heard', 'not heard any more')                       AS what,
     list_filter([record_id], lambda one: one IS NOT NULL)                             AS evidence
 FROM silent
@@ -115,7 +115,7 @@ SELECT
     device,
     '',
     last,
-    CAST(date_diff('minute', last, back) AS BIGINT),
+    CAST(date_sub('minute', last, back) AS BIGINT),
     'was not heard, by its own clock',
     [last_record, back_record]
 FROM gaps

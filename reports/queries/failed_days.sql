@@ -1,7 +1,7 @@
 -- with: tries
 -- Wrong secrets per role and day, days counted back from the period's end.
 , forms AS (
-    SELECT device, partition, role, pattern, (epoch_us($end) - epoch_us(event_at) - 1) // 86400000000 AS days_back, count(*) AS strikes
+    SELECT device, partition, role, form, (epoch_us($end) - epoch_us(event_at) - 1) // 86400000000 AS days_back, count(*) AS strikes
     FROM tries
     WHERE struck AND event_at >= $end - to_days($days)
     GROUP BY ALL

@@ -8,7 +8,7 @@
     FROM tries
 ),
 forms AS (
-    SELECT device, partition, role, streak, pattern,
+    SELECT device, partition, role, streak, form,
         count(*) FILTER (struck)                                 AS strikes,
         count(*) FILTER (struck AND event_at >= $begin)          AS strikes_in_period,
         count(*) FILTER (succeeded AND event_at >= $begin)       AS successes,
@@ -16,7 +16,7 @@ forms AS (
         max(event_at) FILTER (struck)                            AS last_strike,
         list(record_id ORDER BY record_id) FILTER (struck)       AS records
     FROM streaks
-    GROUP BY device, partition, role, streak, pattern
+    GROUP BY device, partition, role, streak, form
 ),
 counted AS (
     SELECT device, partition, role, streak,

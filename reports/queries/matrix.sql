@@ -8,6 +8,7 @@ SELECT
     count(*) FILTER (ticket = '' AND outcome <> 'failed')   AS without_ticket,
     count(*) FILTER (outcome = 'failed')                    AS refused
 FROM acts
+WHERE NOT routine
 GROUP BY who, is_account, kind
 ORDER BY who, is_account, kind
 LIMIT 500

@@ -1,13 +1,13 @@
--- The HSM numbers its audit records: what is missing between two of them was lost or withheld. Numbers begin again after a
--- re-initialisation; records before the period close the gap at its beginning.
+-- The HSM numbers its audit records: what is missing between two of them was lost or withheld. Numbers begin again near the
+-- bottom after a re-initialisation; records before the period close the gap at its beginning.
 WITH ordered AS (
     SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence::HUGEINT AS sequence, event_at,
         lag(audit_sequence::HUGEINT) OVER (PARTITION BY device, hsm_serial ORDER BY event_at, audit_sequence) AS before
     FROM audit_records
-    WHERE event_at >= $begin - INTERVAL 28 DAY AND event_at < $end
+    WHERE event_at >= $begin - INTERVAL 35 DAY AND event_at < $end
 ),
 numbered AS (
-    SELECT *, count(*) FILTER (sequence < before AND (sequence <= 1 OR before - sequence > 1000))
+    SELECT *, count(*) FILTER (sequence < before AND sequence < 100 AND (sequence <= 1 OR before - sequence > 20))
         OVER (PARTITION BY device, serial ORDER BY event_at, sequence ROWS UNBOUNDED PRECEDING) AS count_anew
     FROM ordered
 ),

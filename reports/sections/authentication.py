@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reports.charts import Panel
-from reports.text import counted, day, role_name, sentence
+from reports.text import counted, day, listed, role_name, sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DAYS_AT_LEAST, DAYS_AT_MOST = 28, 56
 SOURCES_SHOWN = 20
+CALM_SHOWN = 6
 POLICY_ROLES = {"co", "lco", "cu"}
 """Partition policy 20 counts for these."""
 
@@ -52,7 +53,7 @@ class Ladder:
     @property
     def name(self) -> str:
         where = f" partition {self.streak.partition}" if self.streak.partition else ""
-        return f"{role_name(self.streak.role)} on {self.streak.device or 'an unknown device'}{where}"
+        return f"{sentence(role_name(self.streak.role))} on {self.streak.device or 'an unknown device'}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,17 @@ class Authentication:
     guessers: tuple[Guesser, ...]
     appliance: ApplianceFailures
     role_failures: int
+
+    @property
+    def rungs(self) -> int:
+        """How many ladders are drawn: all with a failure, and calm ones as long as the table is short."""
+        return max(sum(bool(ladder.streak.longest) for ladder in self.ladders), CALM_SHOWN)
+
+    @property
+    def calm(self) -> str:
+        """The roles whose ladder is not drawn."""
+        rest = [ladder.name for ladder in self.ladders[self.rungs :]]
+        return f"Without a failure too: {listed(rest)}." if rest else ""
 
     @property
     def failed_logins(self) -> int:

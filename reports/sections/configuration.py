@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from reports.settings import PackSettings
 
 
+DEEDS = ("time", "drift", "certificate", "ssh host key", "package")
+"""Settings that say what was done, not how something stands: the first word or words of their names."""
+GONE = ("removed", "deleted", "revoked", "cleared", "unregistered")
+"""Values that say that there is no such thing any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A setting whose last observed value is not the approved one."""
@@ -64,7 +70,7 @@ class Configuration:
 
 
 def read(ask: Questions, period: Period, settings: PackSettings) -> Configuration:
-    differences = ask.rows(Difference, "drift", period)
+    differences = ask.rows(Difference, "drift", period, ignore=list(DEEDS), gone=list(GONE))
     baselines = ask.rows(Baseline, "baselines", period)
     changes = ask.rows(
         Change, "setting_changes", period, grace_minutes=settings.grace_minutes, most=settings.acts_shown

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from reports.text import counted, duration, listed, moment, number, sentence
+from reports.text import clipped, counted, duration, listed, moment, number, sentence, span
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from reports.period import Period
     from reports.questions import Questions
     from reports.settings import PackSettings
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
-WORDS_AT_MOST = 600
+WORDS_AT_MOST, WORDS_EACH = 600, 160
+"""Characters of a finding's sentence, and of one figure in it."""
+STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?")
+SAID = {"device", "severity"}
+"""Columns that the subject and the heading say already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,7 @@ class Finding:
     @property
     def when(self) -> str:
         """'Thu 19 Nov 23:12 UTC.', or from when to when."""
-        first, last = moment(self.row.first_seen), moment(self.row.last_seen)
-        return f"{first}." if first == last else f"{first} to {last}."
+        return f"{span(self.row.first_seen, self.row.last_seen)}."
 
     @property
     def more(self) -> int:
@@ -198,20 +201,29 @@ def _finding(row: Row, settings: PackSettings, period: Period, links: dict[int, 
 
 def told(subject: str, columns: dict[str, Any]) -> str:
     """The finding's columns as one sentence: 'so on hsm-ams-2: failures 2; tries left 1.'"""
+    figures = {
+        name: _value(value) for name, value in columns.items() if name not in SAID and value not in (None, "", [])
+    }
     parts = [
-        f"{name.replace('_', ' ')} {_value(value)}" for name, value in columns.items() if value not in (None, "", [])
+        f"{name.replace('_', ' ')} {text}" for name, text in figures.items() if columns[name] != subject_of(subject)
     ]
     text = f"{subject}: {'; '.join(parts)}" if parts else subject
-    return (text if len(text) <= WORDS_AT_MOST else text[: WORDS_AT_MOST - 1] + "…").rstrip(".") + "."
+    return clipped(text, WORDS_AT_MOST).rstrip(".") + "."
+
+
+def subject_of(subject: str) -> str:
+    """What a subject says before the device: 'hsm policy 15' of 'hsm policy 15 on hsm-ams-1'."""
+    return subject.partition(" on ")[0]
 
 
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
+    if isinstance(value, float):
         return number(value)
     if isinstance(value, list):
-        return listed([_value(part) for part in value])
+        return listed([clipped(_value(part)) for part in value])
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return clipped(json.dumps(value, ensure_ascii=False), WORDS_EACH)
+    text = str(value)
+    return moment(datetime.fromisoformat(text)) if STAMP.fullmatch(text) else clipped(text, WORDS_EACH)

@@ -40,7 +40,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class ActCount:
+    """`routine` acts are not among the others: log off-loads, packed and then cleared by one account."""
+
     acts: int
+    routine: int
     without_ticket: int
     refused: int
     destructive: int

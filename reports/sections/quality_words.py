@@ -50,14 +50,20 @@ def remarks(
             "they could be read and forged on their way."
         )
     if counts.backfilled:
+        of_all = _of_all(counts.backfilled, counts.records)
         said.append(
-            f"{sentence(counted(counts.backfilled, 'line'))} of {number(counts.records)} "
-            f"{was(counts.backfilled)} backfilled: imported, or received more than a day after the event. "
+            f"{of_all} {was(counts.backfilled)} backfilled: imported, or received more than a day after the event. "
             "Lags leave them out."
         )
     if counts.newest_received is None or counts.newest_received < period.end:
         said.append("Nothing was received after the period: late lines may still be missing.")
     return said
+
+
+def _of_all(part: int, whole: int) -> str:
+    if part == whole:
+        return f"All {number(whole)} lines" if whole > 1 else "The one line"
+    return f"{sentence(counted(part, 'line'))} of {number(whole)}"
 
 
 def _sequence_remark(sequences: tuple[Sequence, ...]) -> str:

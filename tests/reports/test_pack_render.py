@@ -112,7 +112,7 @@ def test_names_of_places(page):
 def test_nothing_runs_and_nothing_loads(page):
     """No script, no frame, no form, no address, no inline style, no event handler."""
     known = (
-        "html head meta title style body header main footer section article h1 h2 h3 p dl div dt dd span b a ul li code "
+        "html head meta title style body header main footer section article h1 h2 h3 p dl div dt dd span b a em ul li code "
         "time table caption thead tbody tr th td svg rect line text circle"
     )
     assert {element["tag"] for element in page.elements} <= set(known.split())

@@ -194,7 +194,8 @@ def test_long_evidence_is_cut_and_measured(shelf, pack):
 def test_one_act_with_two_witnesses(shelf, pack):
     """The Luna shell's line and the audit record of one act are one row with what both know."""
     one = shelf.act(MONDAY, "partition_create", command="partition create")
-    audit_record = {"family": "hsm_audit", "pattern": "audit.record", "account": None, "source": None, "command": None}
+    words = {"account": None, "source": None, "command": None, "vendor_event": "LUNA_CREATE_CONTAINER"}
+    audit_record = words | {"family": "hsm_audit", "pattern": "audit.record"}
     two = shelf.act(MONDAY + timedelta(seconds=2), "partition_create", role="so", partition="20", **audit_record)
     (act,) = pack().privileged.acts
     assert (act.records, act.families) == ((one, two), ("hsm_audit", "lunash"))
@@ -206,7 +207,7 @@ def test_one_act_with_two_witnesses(shelf, pack):
     [
         (2, {}, 2),
         (2, {"pattern": "audit.record"}, 1),
-        (6, {"pattern": "audit.record"}, 2),
+        (61, {"pattern": "audit.record"}, 2),
         (2, {"pattern": "audit.record", "operation": "partition_delete"}, 2),
         (2, {"pattern": "audit.record", "device": "hsm-ams-2"}, 2),
         (2, {"pattern": "audit.record", "outcome": "failed"}, 2),
@@ -214,7 +215,7 @@ def test_one_act_with_two_witnesses(shelf, pack):
     ],
 )
 def test_what_is_one_act(shelf, pack, seconds, values, acts):
-    """Two lines are one act when form differs, and device, operation and outcome do not, within five seconds."""
+    """Two lines are one act when form differs, and device, operation and outcome do not, within a minute."""
     shelf.act(MONDAY, "partition_create")
     at = MONDAY + timedelta(seconds=seconds)
     shelf.act(at, values.get("operation", "partition_create"), **{k: v for k, v in values.items() if k != "operation"})
@@ -460,3 +461,41 @@ def test_made_from_a_reading_cursor(lively, settings):
     cursor = lively.con.cursor()
     cursor.execute("BEGIN TRANSACTION READ ONLY")
     assert make_pack(cursor, WEEK, settings).quality.counts.records > 2000
+
+
+@pytest.mark.parametrize(("hours", "routine"), [(0.5, 1), (2, 0), (-0.5, 0)])
+def test_an_off_load_explains_its_clear(shelf, pack, hours, routine):
+    """Clearing a log right after packing it, by the same account, is upkeep; without packing it is an act."""
+    shelf.line(MONDAY + HOUR, operation="log_off_load", outcome="ok", command_class="routine", account="admin")
+    shelf.act(MONDAY + HOUR + hours * HOUR, "log_clear", command_class="log_tampering")
+    made = pack().privileged
+    assert (made.counts.routine, made.counts.acts, made.counts.without_ticket) == (routine, 1 - routine, 1 - routine)
+    assert (len(made.acts), len(made.people)) == (1 - routine, 1 - routine)
+
+
+def test_what_nobody_typed_is_no_act(shelf, pack):
+    """A service's own line and an application's log entry are no acts of a person; an erased HSM always is one."""
+    shelf.act(MONDAY, "service_start", command_class="availability", family="system", command=None)
+    shelf.act(MONDAY, "log_external", command_class="logging")
+    shelf.act(MONDAY, "zeroize", command_class="destructive", family="system", command=None, account=None)
+    assert [act.operation for act in pack().privileged.acts] == ["zeroize"]
+
+
+def test_cleared_targets_are_gone(shelf, pack):
+    """Clearing the list of log targets removes those before it; what was never approved and is gone is no difference."""
+    approve(shelf, "log target 192.0.2.1", "added")
+    config = {"command_class": "logging", "outcome": "ok"}
+    for place, (setting, value) in enumerate(
+        [
+            ("log target 192.0.2.1", "added"),
+            ("log target 192.0.2.2", "added"),
+            ("log target *", "removed"),
+            ("log target 192.0.2.3", "added"),
+            ("package lunacm", "added"),
+        ]
+    ):
+        shelf.act(MONDAY + place * HOUR, "log_target_add", setting=setting, value=value, **config)
+    assert [(row.setting, row.approved, row.observed, row.since) for row in pack().configuration.differences] == [
+        ("log target 192.0.2.1", "added", "removed", MONDAY + 2 * HOUR),
+        ("log target 192.0.2.3", "", "added", MONDAY + 3 * HOUR),
+    ]

@@ -160,3 +160,37 @@ def test_kept():
 def test_sentence(words, shown):
     """A sentence begins with a capital, and nothing else of it changes."""
     assert text.sentence(words) == shown
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (MOMENT, "Thu 19 Nov 23:12 UTC"),
+        (MOMENT.replace(second=59), "Thu 19 Nov 23:12 UTC"),
+        (MOMENT.replace(minute=20), "Thu 19 Nov 23:12 to 23:20 UTC"),
+        (MOMENT.replace(day=21), "Thu 19 Nov 23:12 to Sat 21 Nov 23:12 UTC"),
+    ],
+)
+def test_span(last, words):
+    """From when to when, and no more than that takes."""
+    assert text.span(MOMENT, last) == words
+
+
+def test_clipped():
+    """A name without an end is cut and says how long it was."""
+    assert text.clipped("A" * 60) == "A" * 60
+    assert text.clipped("A" * 61) == "A" * 60 + "\u2026 (61 characters)"
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"),
+    [
+        ("Ask.", "Ask."),
+        ("`tries_left` says <how> many.", "<em>tries left</em> says &lt;how&gt; many."),
+        ("Fetch (`audit log tarlogs`).", "Fetch (<code>audit log tarlogs</code>)."),
+        ("an odd ` mark", "an odd <code> mark</code>"),
+    ],
+)
+def test_runbook(step, shown):
+    """Figures and commands in a runbook's step are set apart, and everything is escaped."""
+    assert text.runbook(step) == shown

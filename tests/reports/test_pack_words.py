@@ -18,7 +18,7 @@ GAP = Gap("hsm-ams-1", WEEK.begin, WEEK.begin + timedelta(hours=2))
 COUNTS = Counts(9, 0, 0, 1, 9, 1, WEEK.end)
 CHANNEL = Channel("hsm-ams-1", "lunash", 9, 9, 60.0, 0, 0, 1.0, 2.0, -3.0, ("tls",))
 SUMS = Custody("udp", received=10, kernel_dropped=0, refused=1, cut=0, spooled=9, stored=9, copies=0)
-NO_ACTS = privileged.ActCount(0, 0, 0, 0, 0)
+NO_ACTS = privileged.ActCount(0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,20 @@ def test_remarks_on_what_weakens_the_evidence():
         assert words in said
 
 
+@pytest.mark.parametrize(
+    ("backfilled", "records", "words"),
+    [
+        (1, 1, "The one line was backfilled"),
+        (9, 9, "All 9 lines were backfilled"),
+        (2, 9, "Two lines of 9 were backfilled"),
+    ],
+)
+def test_backfilled(backfilled, records, words):
+    """Backfilled lines are counted against all."""
+    counts = dataclasses.replace(COUNTS, backfilled=backfilled, records=records)
+    assert any(said.startswith(words) for said in quality.remarks(counts, (), (), (HEARD,), WEEK))
+
+
 @pytest.mark.parametrize(("quickest", "words"), [(-3.0, "+3 s"), (2.0, "\u22122 s"), (0.0, "0 s"), (None, "")])
 def test_clock(quickest, words):
     """A device whose quickest lines arrive before they happened has a clock that is ahead."""
@@ -115,6 +129,9 @@ def test_findings_answer(waiting, words):
         ({"sources": ["a", "b"], "empty": [], "none": None}, "so on hsm-ams-1: sources a and b."),
         ({"share": 0.5, "more": {"a": 1}}, 'so on hsm-ams-1: share 0.5; more {"a": 1}.'),
         ({"note": "It ended."}, "so on hsm-ams-1: note It ended."),
+        ({"role": "so", "device": "hsm-ams-1", "severity": "high"}, "so on hsm-ams-1."),
+        ({"since": "2026-11-19T23:12:15.000000Z"}, "so on hsm-ams-1: since Thu 19 Nov 23:12 UTC."),
+        ({"first": 1192373}, "so on hsm-ams-1: first 1192373."),
     ],
 )
 def test_told(columns, words):
@@ -124,7 +141,8 @@ def test_told(columns, words):
 
 def test_told_is_short():
     """A column without an end does not fill the pack."""
-    assert len(findings.told("x", {"text": "A" * 100_000})) <= findings.WORDS_AT_MOST + 1
+    assert len(findings.told("x", {"text": "A" * 100_000})) < 200
+    assert len(findings.told("x", {f"c{n}": "A" * 50 for n in range(100)})) < findings.WORDS_AT_MOST + 30
 
 
 @pytest.mark.parametrize(
@@ -155,7 +173,7 @@ def test_alert_sentence(row, words):
 def test_privileged_answer(counts, words):
     """The heading counts the acts and those that nobody approved."""
     acts, without, refused = counts
-    assert privileged.answer(privileged.ActCount(acts, without, refused, 0, 0)) == words
+    assert privileged.answer(privileged.ActCount(acts, 0, without, refused, 0, 0)) == words
 
 
 @pytest.mark.parametrize(
@@ -203,7 +221,7 @@ def test_ladder_names():
     assert authentication.Ladder(named, 10).name == "Crypto Officer on hsm-ams-1 partition 20"
     assert (
         authentication.Ladder(dataclasses.replace(streak(1, ""), device=""), 3).name
-        == "role not named on an unknown device"
+        == "Role not named on an unknown device"
     )
     assert authentication.Ladder(streak(12), 10).tries_left == 0
 
@@ -215,6 +233,15 @@ def test_ladder_names():
 def test_days_shown(oldest, days):
     """Four to eight weeks, as far as the store reaches."""
     assert authentication.days_shown(oldest, WEEK) == days
+
+
+@pytest.mark.parametrize(("failing", "calm", "drawn"), [(0, 3, 3), (2, 9, 6), (9, 3, 9)])
+def test_calm_roles(failing, calm, drawn):
+    """Every role that failed has its ladder; calm ones have while the table is short, then they are one sentence."""
+    ladders = tuple(authentication.Ladder(streak(1 if place < failing else 0), 3) for place in range(failing + calm))
+    made = authentication.Authentication("", ladders, (), 28, (), authentication.ApplianceFailures(0, 0), 0)
+    assert len(made.ladders[: made.rungs]) == drawn
+    assert made.calm.count("Security Officer") == failing + calm - drawn
 
 
 def test_limits():
@@ -306,11 +333,11 @@ def acted(counts=NO_ACTS, destroyed=0):
         ((found("critical", "high"), acted(), trusted()), "Two findings need a decision, one of them critical. "),
         ((found("high", not_shown=20), acted(), trusted()), "21 findings need a decision. "),
         (
-            (found(), acted(privileged.ActCount(1, 1, 0, 1, 1), 2), trusted()),
+            (found(), acted(privileged.ActCount(1, 0, 1, 0, 1, 1), 2), trusted()),
             "One act emptied an HSM and two keys were destroyed; one privileged operation was covered by no approved",
         ),
         (
-            (found(), acted(privileged.ActCount(2, 2, 0, 2, 0), 1), trusted()),
+            (found(), acted(privileged.ActCount(2, 0, 2, 0, 2, 0), 1), trusted()),
             "Two destructive acts were carried out, no HSM was zeroized and one key was destroyed; two privileged",
         ),
         (

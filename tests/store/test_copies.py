@@ -1,15 +1,17 @@
 """One event by several paths is stored as often as it came, and counted once."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rows import AT, audit, batch, frame, identity, later, record
+
 from store import copies
 from store.database import Database
 from store.writer import Writer
-from support.rows import AT, audit, batch, frame, identity, later, record
 
 RELAY = {"peer": "192.0.2.20"}
 IMPORT = {"receiver": 0, "listener": "import", "transport": "import", "peer": "/srv/logs/messages", "peer_port": None}
@@ -168,13 +170,15 @@ def test_any_order_gives_the_same_copies(tmp_path_factory, lines, cuts, imports_
     places = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     if imports_first:
         rows.sort(key=lambda row: row["record_id"] >> 48)
-    groups = [rows[start:end] for start, end in zip(places, places[1:], strict=False) if start < end]
+    groups = [rows[start:end] for start, end in pairwise(places) if start < end]
     results = []
     for way in ([rows] if rows else [], groups):
         db = Database.open(tmp_path_factory.mktemp("store") / "store.duckdb")
         results.append(stored(db, *way))
         db.close()
     assert results[0] == results[1]
-    events = pl.DataFrame([(text, path, audits) for text, path, audits in lines], ["text", "path", "audits"], orient="row")
+    events = pl.DataFrame(
+        [(text, path, audits) for text, path, audits in lines], ["text", "path", "audits"], orient="row"
+    )
     most = events.group_by("text", "path", "audits").len().group_by("text", "audits").agg(pl.col("len").max())
     assert len(rows) - len(results[0]) == most["len"].sum()

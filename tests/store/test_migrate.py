@@ -4,6 +4,7 @@ from datetime import datetime
 
 import duckdb
 import pytest
+
 from store import migrate
 from store.database import Database
 
@@ -25,8 +26,8 @@ def test_opening_again_changes_nothing(tmp_path):
         db.close()
     db = Database.open(path)
     with db.reader() as cursor:
-        assert cursor.execute("SELECT count(*) FROM queries").fetchone() == (2,)
-        assert cursor.execute("SELECT count(*) FROM migrations").fetchone() == (len(migrate.migrations()),)
+        assert cursor.execute("SELECT count(*) FROM queries").fetchall() == [(2,)]
+        assert cursor.execute("SELECT count(*) FROM migrations").fetchall() == [(len(migrate.migrations()),)]
     db.close()
 
 
@@ -43,4 +44,4 @@ def test_failed_migration_leaves_the_version_before():
         with pytest.raises(duckdb.Error):
             migrate.migrate(connection, [bad], "SELECT 1")
         assert migrate.stored_version(connection) == 0
-        assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'one'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'one'").fetchall() == [(0,)]

@@ -4,11 +4,12 @@ import json
 
 import duckdb
 import pytest
+from support.rows import AT, audit, batch, frame, record
+
 from store import functions
 from store.guard import check
 from store.query import QueryFailed, Refused, Stopped, run_query
 from store.writer import store_batches
-from support.rows import AT, audit, batch, frame, record
 
 ROWS = [record(1), record(2, severity=4), audit(3, 41, details='{"level": 1}', strike=True, role="so", severity=4)]
 
@@ -44,7 +45,8 @@ ANSWERED = [
     "SUMMARIZE SELECT * FROM events",
     "SHOW TABLES",
     "SHOW ALL TABLES",
-    "SHOW records",
+    "SHOW TABLES FROM main",
+    "SHOW SCHEMAS",
     "FROM (DESCRIBE events)",
     "PIVOT records ON operation USING count(*)",
     "PIVOT records ON severity IN (1, 4) USING count(*) GROUP BY device",
@@ -147,7 +149,7 @@ REFUSED = [
     "WITH d AS MATERIALIZED (DELETE FROM records RETURNING *) PIVOT d ON family USING count(*)",
     "SELECT * FROM read_csv('/etc/passwd')",
     "SELECT * FROM READ_CSV_AUTO('/etc/passwd')",
-    'SELECT * FROM "read_text"(\'/etc/passwd\')',
+    "SELECT * FROM \"read_text\"('/etc/passwd')",
     "SELECT * FROM system.main.read_text('/etc/passwd')",
     "SELECT * FROM read_blob('*')",
     "SELECT * FROM read_parquet('s3://bucket/x')",
@@ -174,9 +176,10 @@ REFUSED = [
     "FROM histogram('pg_settings', name)",
     "FROM histogram_values(pg_catalog.pg_settings, name)",
     "SHOW VARIABLES",
+    "DESCRIBE pg_settings",
     "SELECT current_setting('memory_limit')",
     "SELECT CURRENT_SETTING('memory_limit')",
-    'SELECT "current_setting"(\'memory_limit\')',
+    "SELECT \"current_setting\"('memory_limit')",
     "SELECT main.current_setting('memory_limit')",
     "SELECT list_transform(['memory_limit'], lambda x: current_setting(x))",
     "SELECT * FROM records ORDER BY current_setting('memory_limit')",
@@ -247,7 +250,10 @@ def test_failure_gives_duckdbs_words(query, ask, sql, words):
     ("sql", "parameters"),
     [
         ("SELECT record_id - (1::UBIGINT << 48) AS n FROM records WHERE severity = ? ORDER BY n", [4]),
-        ("SELECT record_id - (1::UBIGINT << 48) AS n FROM records WHERE severity = $severity ORDER BY n", {"severity": 4}),
+        (
+            "SELECT record_id - (1::UBIGINT << 48) AS n FROM records WHERE severity = $severity ORDER BY n",
+            {"severity": 4},
+        ),
     ],
 )
 def test_values_are_bound(query, sql, parameters):
@@ -351,5 +357,5 @@ class Later:
     def execute(self, _sql, _parameters):
         return self
 
-    def fetchone(self):
-        return (json.dumps({"error": False, "statements": self.statements}),)
+    def fetchall(self):
+        return [(json.dumps({"error": False, "statements": self.statements}),)]

@@ -5,8 +5,9 @@ import json
 import duckdb
 import polars as pl
 import pytest
-from store.writer import Writer, store_batches, stored_batches
 from support.rows import AT, audit, batch, frame, identity, later, record
+
+from store.writer import Writer, store_batches, stored_batches
 
 
 def test_every_column_comes_back_as_it_was(db, ask):
@@ -59,7 +60,9 @@ def test_the_chain_is_kept(db, ask):
     """`batches` has the digests, the segment and both times."""
     row = record(1)
     store_batches(db, [batch(1, [row])], frame([row]))
-    rows = ask("SELECT sha256, previous, segment, first_record, rows, committed_at, stored_at > committed_at FROM batches")
+    rows = ask(
+        "SELECT sha256, previous, segment, first_record, rows, committed_at, stored_at > committed_at FROM batches"
+    )
     assert rows == [(f"{1:064d}", f"{0:064d}", "spool/main/000000000001.arrow", identity(1, 1), 1, AT, True)]
 
 

@@ -60,7 +60,11 @@ def test_bounded_cuts():
         ({"tries_left": 1, "role": "au"}, "", "ten minutes"),
         ({"tries_left": 1, "role": "??"}, "", "role is not known"),
         ({"tries_left": 1, "role": "so", "ended": True}, "", "logged in since"),
-        ({"tries_left": 1, "consequence": "after 1 more the HSM erases itself"}, "", "After 1 more the HSM erases itself"),
+        (
+            {"tries_left": 1, "consequence": "after 1 more the HSM erases itself"},
+            "",
+            "After 1 more the HSM erases itself",
+        ),
         ({"tries_left": 0, "consequence": "the HSM has erased itself", "ended": True}, "", "The HSM has erased itself"),
     ],
 )

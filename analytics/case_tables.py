@@ -1,0 +1,93 @@
+"""The little tables of cases: text between bars, put into the store's real tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from analytics.manners import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+DAY = "2026-11-23"
+TABLES = {
+    "events": "records",
+    "devices": "devices",
+    "change_windows": "change_windows",
+    "baseline": "baseline",
+    "custody": "custody",
+}
+"""Tables that a case may fill, and what they are in the store."""
+
+TIMES = frozenset(
+    {"event_at", "received_at", "sent_at", "starts_at", "ends_at", "approved_at", "as_of", "since", "minute"}
+)
+MADE = {
+    "records": {"event_at_source": "record", "transport": "tcp", "batch": "1", "status": "parsed"},
+    "devices": {"time_zone": "UTC", "profile": "production", "microsoft_monitor": "true"},
+    "change_windows": {"kind": "change", "added_at": f"{DAY} 00:00:00"},
+    "baseline": {"approved_at": f"{DAY} 00:00:00", "as_of": f"{DAY} 00:00:00"},
+    "custody": {"refused_reasons": "{}"},
+}
+"""What a column holds when the case does not say."""
+
+Row = dict[str, str]
+
+
+def table(text: str) -> list[Row]:
+    """Rows of a little table: names in the first line, cells between bars. ValueError for a row of another length."""
+    lines = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.strip()]
+    for row in lines:
+        if len(row) != len(lines[0]):
+            raise ValueError(f"{' | '.join(row)!r} has {len(row)} cells, not {len(lines[0])}")
+    return [dict(zip(lines[0], row, strict=True)) for row in lines[1:]]
+
+
+def moment_of(text: str) -> datetime:
+    """`10:00:00` of the day of cases, or a full date and time."""
+    return datetime.fromisoformat(text if "-" in text else f"{DAY} {text}")
+
+
+def fill(cursor: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], first_record: int = 1) -> None:
+    """Rows of a case into their table. What is not named is NULL, or '' where it must be. ValueError for mistakes."""
+    here = TABLES[name]
+    kinds = _kinds(here)
+    full = [MADE[here] | _named(name, number, row) for number, row in enumerate(rows, first_record)]
+    unknown = sorted({column for row in full for column in row} - kinds.keys())
+    if unknown:
+        raise ValueError(f"{name}: no such column: {', '.join(unknown)}")
+    columns = [name for name, (_, nullable) in kinds.items() if not nullable or any(row.get(name) for row in full)]
+    one = ", ".join(f"CAST(? AS {kinds[column][0]})" for column in columns)
+    cells = [_cell(row.get(column), *kinds[column]) for row in full for column in columns]
+    marks = ", ".join([f"({one})"] * len(full))
+    if full:
+        cursor.execute(f"INSERT INTO {here} ({', '.join(columns)}) VALUES {marks}", cells)  # noqa: S608  (our own names)
+
+
+@cache
+def _kinds(here: str) -> dict[str, tuple[str, bool]]:
+    """Of each column: its type, and whether it may be NULL."""
+    described = scratch().cursor().execute(f"DESCRIBE {here}").fetchall()
+    return {column: (kind, nullable == "YES") for column, kind, nullable, *_ in described}
+
+
+def _named(name: str, number: int, row: Row) -> Row:
+    """The row's cells under the table's own names; `time` is when it happened, `received` when it came."""
+    given = {column: cell for column, cell in row.items() if cell}
+    if name == "events":
+        at = given.pop("time", "") or given["event_at"]
+        received = given.pop("received", "")
+        given = {"record_id": str(number), "event_at": at, "received_at": received or at} | given
+    return {column: str(moment_of(cell)) if column in TIMES else cell for column, cell in given.items()}
+
+
+def _cell(text: str | None, kind: str, nullable: bool) -> object:  # noqa: FBT001  (as _kinds gives them)
+    if kind.endswith("[]"):
+        return [item.strip() for item in (text or "").split(",") if item.strip()]
+    if text or nullable:
+        return text or None
+    return {"VARCHAR": "", "JSON": "{}", "BOOLEAN": "false"}.get(kind, "0")
