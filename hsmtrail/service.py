@@ -71,9 +71,12 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as parts:
-            await self._start(parts, loop)
-            log.info("ready", extra={"facts": {"pid": os.getpid()}})
-            await self._stop.wait()
+            try:
+                await self._start(parts, loop)
+                log.info("ready", extra={"facts": {"pid": os.getpid()}})
+                await self._stop.wait()
+            finally:
+                self._stop.set()  # what has started waits for this to end
             log.info("stopping", extra={"facts": {"failed": self.failed}})
         return 1 if self.failed else 0
 

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 USE = "USE store"
-ATTACH = "ATTACH '{}' AS store (ROW_GROUP_SIZE 30720, STORAGE_VERSION 'v1.5.0')"
-"""Commits of at least a row group are written once, straight into the file; smaller ones to the log first, and again
-at the next checkpoint, which costs twice as much. DuckDB's own size is 122,880 rows: no commit but a backlog's is as
-large. Any DuckDB that we allow can read this version of the format."""
+ROW_GROUP = 30_720
+"""Rows of a group. Commits of at least as many are written once, straight into the file; smaller ones to the log first
+and again at the next checkpoint, which costs twice as much. DuckDB's own 122,880 are reached by a backlog only."""
+
+ATTACH = f"ATTACH '{{}}' AS store (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'v1.5.0')"
+"""Any DuckDB that we allow can read this version of the format."""
+
 
 _CLAIMED: set[Path] = set()
 _CLAIMING = threading.Lock()
@@ -60,11 +63,8 @@ class Database:
         self._making = threading.Lock()
 
     @staticmethod
-    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 1) -> Database:
-        """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken.
-
-        With more threads than one single questions are faster, but small commits cost twice as much.
-        """
+    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 2) -> Database:
+        """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken."""
         connection = _attached(path, settings(path, memory_limit, threads), time.monotonic() + wait_seconds)
         try:
             path.chmod(0o600)

@@ -88,7 +88,7 @@ heard AS (  -- minutes in which a device said something, whatever it was
     SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, max(event_at) AS at
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end + to_days($quiet_days + 1) AND EXISTS (FROM holes)
-    GROUP BY ALL, date_trunc('minute', event_at)
+    GROUP BY hsm, date_trunc('minute', event_at)
 ),
 settled AS (  -- the device has gone on
     SELECT ranges.hsm, serial, at_before AS first_seen, event_at AS last_seen, [record_before, record_id] AS records, first_missing, last_missing

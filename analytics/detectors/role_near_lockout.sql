@@ -31,7 +31,7 @@ high     = { default = 50, why = "Percent of the limit from which on it is high.
 critical = { default = 80, why = "Percent of the limit from which on it is critical." }
 */
 WITH failed AS (
-    SELECT record_id, event_at, role, account, source, client, coalesce(partition, '') AS part, coalesce(strike, false) AS counted,
+    SELECT record_id, event_at, role, family, account, source, client, coalesce(partition, '') AS part, coalesce(strike, false) AS counted,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern)                       AS form,
         coalesce(regexp_matches(return_name, 'PIN_INCORRECT_CONTAINER|CONTAINER_LOCKED|PIN_LOCKED|PARTITION_LOCKED|USER_LOCKED_OUT|AUDIT_LOGIN_FAILURE_THRESHOLD'), false)

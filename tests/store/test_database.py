@@ -53,7 +53,7 @@ def test_settings_hold_and_are_locked(db):
     assert said["autoload_known_extensions"] == "false"
     assert said["autoinstall_known_extensions"] == "false"
     assert said["checkpoint_threshold"] == "244.1 MiB"
-    assert said["threads"] == "1"
+    assert said["threads"] == "2"
 
 
 def test_reader_sees_its_moment_and_cannot_write(db):
