@@ -1,7 +1,7 @@
 """From the spools to the store: one thread reads and parses, one inserts, so that both cores work.
 
-A commit takes whatever piled up while the last one ran. Batches and their rows go in together, so each is stored
-exactly once, whatever ends this process and when.
+A piece is whatever piled up while the last ones were parsed and stored. Batches and their rows go in together, so each
+is stored exactly once, whatever ends this process and when.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from ingest.follow import Spools, oldest_waiting, received
 from ingest.parsed import rows_of, stored_batch
 from store.writer import StoredBatches, Writer, stored_batches
@@ -24,6 +22,8 @@ from store.writer import StoredBatches, Writer, stored_batches
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import polars as pl
 
     from ingest.parsed import Parses
     from ingest.spool import SpooledBatch
@@ -38,9 +38,6 @@ MAX_BYTES = 28 << 20
 
 MAX_WAIT = 0.25
 """Seconds from one reading to the next at least, unless MAX_BYTES wait: small commits cost as much as large ones."""
-
-PIECES = 2
-"""So many parsed pieces go into one commit at most."""
 
 FULL_SECONDS = 0.2
 """So often the parsing thread looks whether the storing one still lives while it waits for room."""
@@ -97,7 +94,7 @@ class Loader:
         self._max_bytes, self._max_wait, self._now = max_bytes, max_wait, now
         self._spools = Spools(data_dir / "spool", stored_batches(db))
         self._writer = Writer(db)
-        self._pieces: queue.Queue[Piece | None] = queue.Queue(PIECES)
+        self._pieces: queue.Queue[Piece | None] = queue.Queue(1)
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
         self._stopping = threading.Event()
@@ -198,28 +195,15 @@ class Loader:
                 return
 
     def _store_all(self) -> None:
-        while pieces := self._taken():
-            rows = pl.concat([piece.rows for piece in pieces], rechunk=False)
-            stored = self._writer.store([batch for piece in pieces for batch in piece.batches], rows)
-            for _ in range(sum(piece.moments for piece in pieces)):
+        while (piece := self._pieces.get()) is not None:
+            stored = self._writer.store(piece.batches, piece.rows)
+            for _ in range(piece.moments):
                 self._waiting.popleft()
             self._commits += 1
             self._records += stored.records
             self._copies += stored.copies
+            del piece  # a large one; the next may be long in coming
             self._on_stored(stored)
-
-    def _taken(self) -> list[Piece]:
-        """All pieces that wait, at least one; none when the last one was taken."""
-        piece = self._pieces.get()
-        pieces: list[Piece] = []
-        while piece is not None:
-            pieces.append(piece)
-            if len(pieces) == PIECES or self._pieces.empty():
-                return pieces
-            piece = self._pieces.get()
-        if pieces:
-            self._pieces.put(None)
-        return pieces
 
 
 def lag_seconds(db: Database, data_dir: Path, now: datetime) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from parsers import record
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
 
     from parsers.patterns import Pattern
 
-_CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)|([0-9]+)")
+_CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)")
 _ORIGIN = re.compile(r"(.*?)(?:/([0-9]{1,5}))?", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
-SPECIAL = ("command", "origin", "code", "stamp", "tail")
-"""Fields that become more than one thing."""
-
-
 @dataclass(slots=True)
 class Body:
     """What a message says: columns, details in the order of the line, and its own stamp as written."""
@@ -42,9 +39,6 @@ class Body:
     trouble: list[str] = field(default_factory=list)
     stamp: str = ""
     masked: tuple[str, str] | None = None  # a command line, and as it may be shown
-
-
-TailReader = "Callable[[str], list[str] | None]"
 
 
 def read(
@@ -115,10 +109,10 @@ def _column(body: Body, name: str, text: str) -> bool:
 
 def number_of(text: str) -> int | None:
     """Decimal, or hexadecimal after 0x."""
+    if text.isdecimal() and text.isascii():
+        return int(text)
     found = _CODE.fullmatch(text)
-    if found is None:
-        return None
-    return int(found[1], 16) if found[1] else int(found[2])
+    return None if found is None else int(found[1], 16)
 
 
 def detail(kind: str, text: str) -> object:
@@ -173,9 +167,11 @@ class JudgedEvent:
     trouble: tuple[str, ...]
 
 
+@lru_cache(maxsize=4096)
 def judge_event(  # noqa: PLR0913  (six facts of the record decide together)
     event: str, actor: str, name: str | None, code: int | None, role_id: int | None, *, container: bool
 ) -> JudgedEvent:
+    """The result is shared, so it is not to be changed."""
     operation = operation_of_event(event)
     ended = result(name, code)
     role = role_of(role_id, actor, operation, container=container)

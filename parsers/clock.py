@@ -34,8 +34,8 @@ def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | Non
 
 
 def _read(stamp: str, received_at: datetime, zone: str) -> datetime | None:
-    if found := _ISO.fullmatch(stamp):
-        return _iso(found, zone)
+    if stamp[4:5] == "-":
+        return _iso(stamp, zone)
     if found := _RECORD.fullmatch(stamp):
         year, month, day, hour, minute, second = map(int, found.groups())
         return to_utc(_moment(2000 + year, month, day, hour, minute, second), zone)
@@ -56,7 +56,10 @@ def _fraction(digits: str | None) -> int:
     return int(((digits or "") + "000000")[:6])
 
 
-def _iso(found: re.Match[str], zone: str) -> datetime:
+def _iso(stamp: str, zone: str) -> datetime | None:
+    found = _ISO.fullmatch(stamp)
+    if found is None:
+        return None
     *numbers, digits, zulu, sign, hours, minutes = found.groups()
     local = _moment(*map(int, numbers), _fraction(digits))
     if zulu:

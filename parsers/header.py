@@ -145,7 +145,7 @@ def data_json(elements: list[tuple[str, list[tuple[str, str]]]]) -> str:
 def _stamped(stamp: str, rest: str, facility: int | None, severity: int | None) -> Header:
     found = _TAG_FIRST.match(rest)
     if found:
-        return _tagged(Header(rest, facility, severity, stamp), found)
+        return _tagged(Header("", facility, severity, stamp), found, rest)
     found = _HOST.match(rest)
     if found is None:
         return Header(text_after_tag(rest), facility, severity, stamp)
@@ -153,7 +153,7 @@ def _stamped(stamp: str, rest: str, facility: int | None, severity: int | None) 
     if found[2]:
         header = with_words(header, found[2], found[3])
     tag = _TAG.match(rest, found.end()) or _BARE_TAG.match(rest, found.end())
-    return _tagged(replace(header, message=rest), tag) if tag else header
+    return _tagged(header, tag, rest) if tag else header
 
 
 def with_words(header: Header, facility_word: str, severity_word: str) -> Header:
@@ -167,11 +167,11 @@ def with_words(header: Header, facility_word: str, severity_word: str) -> Header
     return replace(header, trouble=(*header.trouble, said))
 
 
-def _tagged(header: Header, found: re.Match[str]) -> Header:
-    """A header with the tag that was found in its text, which is what `message` held so far."""
+def _tagged(header: Header, found: re.Match[str], text: str) -> Header:
+    """A header with the tag that was found in the text."""
     program, *pids = found.groups()
     return Header(
-        text_after_tag(header.message[found.end() :]),
+        text_after_tag(text[found.end() :]),
         header.facility,
         header.severity,
         header.stamp,
@@ -188,7 +188,7 @@ def _without_stamp(text: str, facility: int | None, severity: int | None, progra
     if found is None:
         return header
     certain = facility is not None or found[2] or found[3] or found[1].lower() in programs
-    return _tagged(Header(text, facility, severity), found) if certain else header
+    return _tagged(header, found, text) if certain else header
 
 
 def text_after_tag(text: str) -> str:

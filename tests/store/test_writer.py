@@ -5,9 +5,10 @@ import json
 import duckdb
 import polars as pl
 import pytest
-from support.rows import AT, audit, batch, frame, identity, later, record
+from support.rows import AT, audit, batch, counted, frame, identity, later, record
 
-from store.writer import Writer, store_batches, stored_batches
+from store.database import ROW_GROUP
+from store.writer import StoredBatch, Writer, store_batches, stored_batches
 
 
 def test_every_column_comes_back_as_it_was(db, ask):
@@ -96,3 +97,21 @@ def test_counters_of_the_batch_are_kept(db, ask):
     store_batches(db, [batch(1, [row])], frame([row]))
     figures = {"received": 1, "kernel_dropped": 0, "refused": {}, "cut": 0, "spooled": 1}
     assert json.loads(ask("SELECT counters FROM batches")[0][0]) == {"udp": figures}
+
+
+def test_large_commits_keep_the_order(db, ask):
+    """More rows than a row group, in several chunks: all there, in the order of their ids."""
+    count = ROW_GROUP * 2 + 77
+    row = frame([record(1)])
+    many = pl.concat([row] * 11).with_columns(record_id=pl.int_range(11, dtype=pl.UInt64))
+    many = pl.concat([many] * (count // 11 + 1), rechunk=False).head(count)
+    many = many.with_columns(record_id=pl.int_range(identity(1, 1), identity(1, 1) + count, dtype=pl.UInt64))
+    first = StoredBatch(
+        identity(1, 1), identity(1, 1), count, "", "", AT, "spool/main/1.arrow", {"udp": counted(count)}
+    )
+    assert store_batches(db, [first], many).records == count
+    assert ask("SELECT count(*), max(record_id) - min(record_id) + 1 FROM records") == [(count, count)]
+    assert ask(
+        "SELECT count(*) FROM (SELECT record_id - rowid AS d FROM records) WHERE d <> (1::UBIGINT << 48) + 1"
+    ) == [(0,)]
+    assert ask("SELECT DISTINCT length(raw), message FROM records") == [(0, row["message"][0])]

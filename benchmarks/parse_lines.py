@@ -1,0 +1,152 @@
+"""Lines a second to all parsed columns on one core.
+
+    python benchmarks/parse_lines.py [--lines 200000] [--rounds 5]
+
+Three kinds of lines: pure audit records, audit records with their proof (448 bytes, as the appliance writes them), and a
+mix of all families in all header forms. The median of the rounds is printed, in CPU time; `line engine` is the engine
+that reads what the bulk engine is not sure of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import struct
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+os.environ["POLARS_MAX_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from parsers.batch import Parser
+from parsers.inventory import Device, Inventory
+from parsers.patterns import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+START = datetime(2026, 11, 23, 8, 15, 1)  # noqa: DTZ001  (naive UTC)
+PER_SECOND = 2000
+HOSTS = [(f"luna-hsm{number:02}", str(150700 + number), 2000 + 7 * number) for number in range(1, 9)]
+ACTORS = ("SO container", "CO", "CU", "PO container", "AU", "SO")
+MECHANISMS = ("CKM_AES_GCM", "CKM_RSA_PKCS", "CKM_ECDSA", "CKM_SHA256_HMAC", "CKM_AES_CBC_PAD")
+RESULTS = [("RC_OK", 0)] * 60 + [("LUNA_RET_UM_PIN_INCORRECT", 0x00A00000), ("RC_KEY_HANDLE_INVALID", 0x60)]
+EVENTS = (
+    ["LUNA_SIGN_SINGLEPART"] * 40
+    + ["LUNA_ENCRYPT_SINGLEPART", "LUNA_DECRYPT_SINGLEPART"] * 14
+    + ["LUNA_OPEN_SESSION", "LUNA_CLOSE_SESSION"] * 7
+    + ["LUNA_LOGIN", "LUNA_LOGOUT"] * 4
+    + ["LUNA_GENERATE_KEY", "LUNA_CREATE_CONTAINER", "LUNA_DESTROY_OBJECT"]
+)
+
+
+def record(dice: random.Random, sequence: int, at: datetime, serial: str) -> tuple[str, int, tuple[int, int, int]]:
+    """The text of an audit record, its code, and session, access and sequence."""
+    event = dice.choice(EVENTS)
+    name, code = dice.choice(RESULTS)
+    session, minor = dice.randrange(1, 500), dice.randrange(65000)
+    tail = ""
+    if "LOGIN" in event or "CREATE" in event:
+        tail = f" container={dice.randrange(40)} (using PIN (entry=LUNA_ENTRY_DATA_AREA))"
+    elif "PART" in event:
+        key = dice.randrange(20000)  # a key lives in one container and is used in one way
+        tail = f" container={key % 40} key={2000000 + key} (using {MECHANISMS[key % 5]})"
+    elif "SESSION" not in event:
+        key = dice.randrange(20000)
+        tail = f" container={key % 40} handle={2000000 + key}"
+    text = (
+        f"S/N {serial} session {session} Access 2147483651:{minor} {dice.choice(ACTORS)} "
+        f"operation {event} returned {name}(0x{code:08X}){tail}"
+    )
+    return f"{sequence},{at:%y/%m/%d %H:%M:%S},{text}", code, (session, minor, sequence)
+
+
+def audit(count: int, *, proven: bool = False) -> Iterator[bytes]:
+    dice = random.Random(7)
+    for number in range(count):
+        at = START + timedelta(seconds=number // PER_SECOND)
+        host, serial, pid = dice.choice(HOSTS)
+        text, code, (session, minor, sequence) = record(dice, number, at, serial)
+        if proven:
+            epoch = int((at - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001  (naive UTC)
+            words = (0x10000000 | sequence & 0xFFFFFF, 0, epoch, code, minor, 2147483651, session, 0, 0, 0, 0, 0)
+            text = f"{text:<285},{dice.randbytes(32).hex().upper()},{struct.pack('<12I', *words).hex().upper()}"
+        yield f"<158>{at:%b %e %H:%M:%S} {host} hsmlogd[{pid}]: {text}".encode()
+
+
+def mixed(count: int) -> Iterator[bytes]:
+    """Two thirds audit records; the rest shell, NTLS, SSH and the appliance's own lines, a third of each in each form."""
+    dice = random.Random(11)
+    for number in range(count):
+        at = START + timedelta(milliseconds=number / 2)
+        host, serial, pid = dice.choice(HOSTS)
+        address = f"192.0.2.{dice.randrange(256)}"
+        origin = f"{address}/{dice.randrange(1024, 65536)}"
+        program, text = dice.choices(
+            [
+                ("hsmlogd", record(dice, number, at, serial)[0]),
+                ("lunash", f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service status cbs'))}  : admin : {origin}"),
+                ("NTLS", f'info : 0 : NTLS Client "app-{dice.randrange(50)}" connected and authenticated : {origin}'),
+                ("NTLS", f"info : 0 : Incoming connection request... : {origin}"),
+                ("sshd", f"Accepted publickey for admin from {address} port {dice.randrange(1024, 65536)} ssh2"),
+                ("sshd", f"pam_unix(sshd[{pid}]:session): session closed for user admin"),
+                ("sysstatd", "Luna System State Server - OOS Errors: 15,100,60!"),
+                ("kernel", "k7pf0: [HSM] ALM0013: High Temperature - 75C"),
+            ],
+            weights=[66, 8, 7, 7, 5, 5, 1, 1],
+        )[0]
+        form = dice.randrange(3)
+        if form == 0:
+            head = f"<158>{at:%b %e %H:%M:%S} {host} {program}[{pid}]: "
+        elif form == 1:
+            head = f"<158>{at:%Y-%m-%dT%H:%M:%S.%f}+00:00 {host} {program}[{pid}]: "
+        else:
+            head = f"<158>1 {at:%Y-%m-%dT%H:%M:%S.%f}Z {host} {program} {pid} - - "
+        yield (head + text).encode()
+
+
+def batch(lines: list[bytes]) -> pl.DataFrame:
+    return pl.DataFrame({"raw": pl.Series(lines, dtype=pl.Binary)}).with_columns(
+        received_at=pl.lit(START, pl.Datetime("us")),
+        peer=pl.lit("192.0.2.11"),
+        peer_identity=pl.lit(""),
+        trouble=pl.lit(""),
+    )
+
+
+def rate(parse: Callable[[pl.DataFrame], pl.DataFrame], lines: pl.DataFrame, rounds: int) -> float:
+    """Lines per CPU second, the median of the rounds."""
+    seconds = []
+    for _ in range(rounds):
+        began = time.process_time()
+        parse(lines)
+        seconds.append(time.process_time() - began)
+    return lines.height / median(seconds)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--lines", type=int, default=200_000)
+    options.add_argument("--rounds", type=int, default=5)
+    chosen = options.parse_args()
+    devices = tuple(Device(host, (host,), (serial,)) for host, serial, _ in HOSTS)
+    parser = Parser(load(), Inventory(devices))
+    kinds = {"audit": audit(chosen.lines), "audit, proven": audit(chosen.lines, proven=True), "mixed": mixed(chosen.lines)}
+    print(f"{'lines':<16}{'bulk':>12}{'line engine':>14}   lines per CPU second")
+    for kind, lines in kinds.items():
+        given = batch(list(lines))
+        parsed = parser.parse(given)
+        assert (parsed["status"] == "parsed").all(), "a line of the benchmark is not known"
+        few = given.head(5000)
+        print(f"{kind:<16}{rate(parser.parse, given, chosen.rounds):>12,.0f}{rate(parser.one_by_one, few, 3):>14,.0f}")
+
+
+if __name__ == "__main__":
+    main()
