@@ -31,11 +31,10 @@ AROUND_CHANGES = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a detector may take for one question, and when it catches up with more than this many batches."""
+    """Seconds that a detector may take for one question, and for one over all that it has never judged."""
 
     seconds: float = 30.0
     seconds_for_history: float = 600.0
-    history: int = 10_000
 
 
 class Duty:
@@ -125,7 +124,7 @@ class Duty:
         )
         try:
             judged = judging.judge_batches(
-                self._db, detector, (first, last), self._moment(), self._seconds(last - first)
+                self._db, detector, (first, last), self._moment(), self._seconds(first)
             )
         except CannotJudge as error:
             self._failed(detector, str(error))
@@ -189,8 +188,8 @@ class Duty:
     def _moment(self) -> datetime:
         return min(self._now(), self._complete_until())
 
-    def _seconds(self, batches: int) -> float:
-        return self._limits.seconds_for_history if batches > self._limits.history else self._limits.seconds
+    def _seconds(self, first: int) -> float:
+        return self._limits.seconds if first else self._limits.seconds_for_history
 
 
 def _key(detector: Detector) -> tuple[str, str]:

@@ -16,6 +16,7 @@ def catalogue(configuration: Configuration | None) -> list[dict[str, Any]]:
     return [
         {
             **detector.header(),
+            "name": detector.path.stem,
             "sha256": detector.sha256,
             "enabled": overrides[detector.id].enabled if detector.id in overrides else True,
         }

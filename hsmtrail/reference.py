@@ -46,8 +46,7 @@ def _group(group: Any, context: Any, path: str) -> Iterator[str]:  # noqa: ANN40
 
 
 def _command(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401
-    context = typer.Context(command)
-    words = [parameter.make_metavar(context) for parameter in command.params if not _is_option(parameter)]
+    words = [item.metavar or item.name.upper() for item in command.params if not _is_option(item)]
     yield f"## `{' '.join([path, *words])}`\n"
     yield f"{(command.help or '').strip()}\n"
     for option in filter(_is_option, command.params):
@@ -106,7 +105,7 @@ def _detectors() -> Iterator[str]:
         yield f"{row['finds'].strip()}\n"
         yield f"**Cannot see:** {row['blind_spots'].strip()}\n"
         yield f"**What to do:**\n\n{row['runbook'].strip()}\n"
-        for name, parameter in row["parameters"].items():
+        for name, parameter in row.get("parameters", {}).items():
             yield f"- `{name}` = `{parameter['value']}`: {parameter['why']}"
         yield ""
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from parsers import record
-from parsers.columns import BITS, PARSED
+from parsers.columns import BITS, TEXT
 from parsers.commands import judge
 from parsers.meaning import (
     class_of,
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from parsers.patterns import Pattern
+    from parsers.template import Field
 
 _CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ORIGIN = re.compile(r"(.*?)(?:/([0-9]{1,5}))?", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
 @dataclass(slots=True)
@@ -47,13 +49,15 @@ def read(
     """The body; None when a value does not fit its column, so that the message is not this pattern's after all."""
     body = Body(pattern, columns=dict(pattern.constants))
     command: str | None = None
-    for entry, captured in zip(pattern.fields, captures, strict=True):
-        text = (captured or "").strip(" ")
+    for entry, width, captured in zip(pattern.fields, pattern.widths, captures, strict=True):
+        text = captured and captured.strip(" ")
         if not text:
             continue
-        if entry.name == "command":
+        if width == TEXT:
+            body.columns[entry.name] = text
+        elif entry.name == "command":
             command = text
-        elif not _take(body, entry.name, entry.kind, text, tail_reader):
+        elif not (_column(body, entry.name, text) if width > 0 else _take(body, entry, text, tail_reader)):
             return None
     body.details |= pattern.details
     LOOKUPS[pattern.lookup](body, command)
@@ -62,22 +66,21 @@ def read(
     return body
 
 
-def _take(body: Body, name: str, kind: str, text: str, tail_reader: Callable[[str], list[str] | None]) -> bool:
-    if name == "origin":
+def _take(body: Body, entry: Field, text: str, tail_reader: Callable[[str], list[str] | None]) -> bool:
+    """A field that is no column of its own; False when it holds a number that does not fit."""
+    if entry.name == "origin":
         return _origin(body, text)
-    if name == "code":
+    if entry.name == "code":
         body.details["code_text"] = text
         return _column(body, "return_code", text)
-    if name == "stamp":
+    if entry.name == "stamp":
         body.stamp = text
-    elif name == "tail":
+    elif entry.name == "tail":
         tail = record.read(text, tail_reader(text))
         body.columns |= tail.columns
         _further(body.details, tail.details)
-    elif name in PARSED:
-        return _column(body, name, text)
     else:
-        body.details[name] = detail(kind, text)
+        body.details[entry.name] = detail(entry.kind, text)
     return True
 
 
@@ -96,10 +99,7 @@ def _origin(body: Body, text: str) -> bool:
 
 
 def _column(body: Body, name: str, text: str) -> bool:
-    """Sets a column; False when the text is a number that the column cannot hold."""
-    if name not in BITS:
-        body.columns[name] = text
-        return True
+    """Sets a column of numbers; False when the text is none, or one that the column cannot hold."""
     number = number_of(text)
     if number is None or number >> BITS[name]:
         return False
@@ -126,7 +126,7 @@ def detail(kind: str, text: str) -> object:
 
 def as_text(details: dict[str, object]) -> str | None:
     """Details as JSON text, None when there are none."""
-    return json.dumps(details, ensure_ascii=False, separators=(",", ":")) if details else None
+    return _encode(details) if details else None
 
 
 def _nothing_more(body: Body, _command: str | None) -> None:

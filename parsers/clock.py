@@ -27,25 +27,13 @@ def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | Non
 
     `zone` holds where the stamp names none. A year-less stamp takes the year that brings it nearest to `received_at`.
     """
+    if stamp[:1].isdigit() or stamp[-9:-8] != " ":
+        return _complete(stamp, zone)
     try:
-        return _read(stamp, received_at, zone)
+        local = _nearest(_time(_WORDED.fullmatch(stamp)), received_at)
+        return local and to_utc(local, zone)
     except (ValueError, OverflowError):
         return None
-
-
-def _read(stamp: str, received_at: datetime, zone: str) -> datetime | None:
-    if stamp[4:5] == "-":
-        return _iso(stamp, zone)
-    if found := _RECORD.fullmatch(stamp):
-        year, month, day, hour, minute, second = map(int, found.groups())
-        return to_utc(_moment(2000 + year, month, day, hour, minute, second), zone)
-    if found := _WORDED.fullmatch(stamp):
-        first_year, month_name, day_text, later_year, *clock = found.groups()
-        year_text = first_year or later_year
-        time = (_MONTHS[month_name], int(day_text), int(clock[0]), int(clock[1]), int(clock[2]), _fraction(clock[3]))
-        local = _moment(int(year_text), *time) if year_text else _nearest(time, received_at)
-        return local and to_utc(local, zone)
-    return None
 
 
 def _moment(*parts: int) -> datetime:

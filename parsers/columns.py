@@ -87,3 +87,10 @@ BITS: dict[str, int] = {
     if kind.is_integer()
 }
 """Width of each whole-number column: a larger number does not fit, and so is no number of that kind."""
+
+TEXT, NO_COLUMN = 0, -1
+
+
+def width_of(name: str) -> int:
+    """Bits of a column of numbers, TEXT for one of text, NO_COLUMN for a name that is no column."""
+    return BITS.get(name, TEXT) if name in PARSED else NO_COLUMN

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parsers import template
-from parsers.columns import PARSED
+from parsers.columns import NO_COLUMN, PARSED, width_of
 from parsers.meaning import classes
 
 if TYPE_CHECKING:
@@ -73,11 +73,14 @@ class Pattern:
     usual_tail: tuple[template.Node, ...]
     place: tuple[str, int]
     fields: tuple[template.Field, ...] = field(init=False)
+    widths: tuple[int, ...] = field(init=False)  # of the columns that the fields go to
     expression: str = field(init=False)  # for Rust
     compiled: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(template.fields(self.nodes)))
+        widths = (NO_COLUMN if entry.name == "command" else width_of(entry.name) for entry in self.fields)
+        object.__setattr__(self, "widths", tuple(widths))
         body = template.expression(self.nodes)
         object.__setattr__(self, "expression", rf"(?s)^ *(?:{body}) *$")
         object.__setattr__(self, "compiled", re.compile(rf"(?s) *(?:{body}) *"))

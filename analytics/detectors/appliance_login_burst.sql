@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "high"
 every      = "live"
 looks_back = "2h"
-watches    = "operation = 'login'"
+watches    = "operation = 'login' AND role = '' AND family <> 'hsm_audit' AND command IS NULL"
 in_change_window = "lower"
 finds = """
 Failed logins to the appliance in a burst: six from one source within five minutes, three accounts from one source

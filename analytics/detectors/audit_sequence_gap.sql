@@ -46,13 +46,19 @@ neighbours AS (  -- the last record before and the first after: a hole at the ed
     GROUP BY hsm, serial
 ),
 stepped AS (
-    SELECT *, coalesce(number < $restart_below AND number < lag(number) OVER (PARTITION BY hsm, serial ORDER BY event_at, number), false) AS restarts
+    SELECT *,
+        lag(number) OVER in_order     AS previous,
+        lag(event_at) OVER in_order   AS at_before,
+        lag(record_id) OVER in_order  AS record_before,
+        coalesce(number < $restart_below AND number < lag(number) OVER in_order, false)  AS restarts,
+        epoch_us(event_at) * 1000 + least(row_number() OVER (PARTITION BY hsm, serial, event_at ORDER BY number), 999)  AS place
     FROM (
         SELECT record_id, event_at, number, serial, mac, raw_block, hsm, content FROM inside
         UNION ALL
         SELECT one.record_id, one.event_at, one.number, one.serial, one.mac, one.raw_block, one.hsm, one.content
         FROM neighbours WHERE one IS NOT NULL
     )
+    WINDOW in_order AS (PARTITION BY hsm, serial ORDER BY event_at, number)
 ),
 in_logs AS (
     SELECT *, count_if(restarts) OVER (PARTITION BY hsm, serial ORDER BY event_at, number) AS log
@@ -60,12 +66,8 @@ in_logs AS (
 ),
 reached AS (  -- how far the log had come when a record was written: a clock that was set back mixes up an hour at most
     SELECT *,
-        greatest(lag(number) OVER in_order, max(number) OVER hour_before)              AS before,
-        lag(event_at) OVER in_order                                                   AS at_before,
-        lag(record_id) OVER in_order                                                  AS record_before
+        max(if(restarts, NULL, previous)) OVER (PARTITION BY hsm, serial, log ORDER BY place RANGE BETWEEN 3600000000000 PRECEDING AND CURRENT ROW) AS before
     FROM in_logs
-    WINDOW in_order AS (PARTITION BY hsm, serial, log ORDER BY event_at, number, content, mac, record_id),
-        hour_before AS (PARTITION BY hsm, serial, log ORDER BY event_at RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING)
 ),
 holes AS (
     SELECT * FROM reached WHERE number > before + 1

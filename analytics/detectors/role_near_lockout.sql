@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "medium"
 every      = "live"
 looks_back = "30d"
-watches    = "operation = 'login'"
+watches    = "operation = 'login' AND role <> 'so' AND (strike OR role <> '' OR family = 'hsm_audit')"
 in_change_window = "lower"
 finds = """
 A Partition SO, Crypto Officer, Crypto User or Auditor has failed to log in so many times in a row that the limit is

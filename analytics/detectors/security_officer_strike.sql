@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "high"
 every      = "live"
 looks_back = "30d"
-watches    = "operation IN ('login', 'zeroize', 'hsm_init', 'factory_reset')"
+watches    = "operation IN ('zeroize', 'hsm_init', 'factory_reset') OR operation = 'login' AND (role = 'so' OR family = 'lunash' AND role = '')"
 in_change_window = "decommission"
 finds = """
 Somebody gave a wrong Security Officer password or PED key. The HSM counts to three and then erases itself with every

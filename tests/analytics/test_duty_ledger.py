@@ -74,7 +74,7 @@ def test_failures_of_the_same_are_one_row(tmp_path):
 def test_a_detector_that_takes_too_long_is_stopped(tmp_path):
     """Its time is up, and the ledger says so."""
     here = bench(tmp_path, query=ENDLESS)
-    here.begin_duty(limits=Limits(seconds=0.2))
+    here.begin_duty(limits=Limits(seconds=0.2, seconds_for_history=0.2))
     here.arrive(FAILED)
     assert runs(here)[0][5] == "took longer than 0.2 s"
 
