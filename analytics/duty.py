@@ -123,9 +123,7 @@ class Duty:
             detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started
         )
         try:
-            judged = judging.judge_batches(
-                self._db, detector, (first, last), self._moment(), self._seconds(first)
-            )
+            judged = judging.judge_batches(self._db, detector, (first, last), self._moment(), self._seconds(first))
         except CannotJudge as error:
             self._failed(detector, str(error))
             return replace(run, state="failed", finished_at=self._now(), error=str(error)[:2000]), None

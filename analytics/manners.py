@@ -136,11 +136,14 @@ def _wrong_node(node: dict[str, Any], own: set[str]) -> dict[str, str]:
 
 @cache
 def _unsteady() -> frozenset[str]:
-    """Functions that give another result at another time, as DuckDB itself says."""
+    """Functions that give another result at another time, in every form they have, as DuckDB itself says."""
     rows = (
         scratch()
         .cursor()
-        .execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+        .execute(
+            "SELECT function_name FROM duckdb_functions() WHERE stability IS NOT NULL"
+            " GROUP BY function_name HAVING bool_and(stability <> 'CONSISTENT')"
+        )
     )
     return frozenset(name for (name,) in rows.fetchall())
 

@@ -32,7 +32,7 @@ from parsers.patterns import load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START = datetime(2026, 11, 23, 8, 15, 1)  # noqa: DTZ001  (naive UTC)
+START = datetime(2026, 11, 23, 8, 15, 1)
 PER_SECOND = 2000
 HOSTS = [(f"luna-hsm{number:02}", str(150700 + number), 2000 + 7 * number) for number in range(1, 9)]
 ACTORS = ("SO container", "CO", "CU", "PO container", "AU", "SO")
@@ -75,7 +75,7 @@ def audit(count: int, *, proven: bool = False) -> Iterator[bytes]:
         host, serial, pid = dice.choice(HOSTS)
         text, code, (session, minor, sequence) = record(dice, number, at, serial)
         if proven:
-            epoch = int((at - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001  (naive UTC)
+            epoch = int((at - datetime(1970, 1, 1)).total_seconds())
             words = (0x10000000 | sequence & 0xFFFFFF, 0, epoch, code, minor, 2147483651, session, 0, 0, 0, 0, 0)
             text = f"{text:<285},{dice.randbytes(32).hex().upper()},{struct.pack('<12I', *words).hex().upper()}"
         yield f"<158>{at:%b %e %H:%M:%S} {host} hsmlogd[{pid}]: {text}".encode()
@@ -92,7 +92,10 @@ def mixed(count: int) -> Iterator[bytes]:
         program, text = dice.choices(
             [
                 ("hsmlogd", record(dice, number, at, serial)[0]),
-                ("lunash", f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service status cbs'))}  : admin : {origin}"),
+                (
+                    "lunash",
+                    f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service status cbs'))}  : admin : {origin}",
+                ),
                 ("NTLS", f'info : 0 : NTLS Client "app-{dice.randrange(50)}" connected and authenticated : {origin}'),
                 ("NTLS", f"info : 0 : Incoming connection request... : {origin}"),
                 ("sshd", f"Accepted publickey for admin from {address} port {dice.randrange(1024, 65536)} ssh2"),
@@ -138,7 +141,11 @@ def main() -> None:
     chosen = options.parse_args()
     devices = tuple(Device(host, (host,), (serial,)) for host, serial, _ in HOSTS)
     parser = Parser(load(), Inventory(devices))
-    kinds = {"audit": audit(chosen.lines), "audit, proven": audit(chosen.lines, proven=True), "mixed": mixed(chosen.lines)}
+    kinds = {
+        "audit": audit(chosen.lines),
+        "audit, proven": audit(chosen.lines, proven=True),
+        "mixed": mixed(chosen.lines),
+    }
     print(f"{'lines':<16}{'bulk':>12}{'line engine':>14}   lines per CPU second")
     for kind, lines in kinds.items():
         given = batch(list(lines))

@@ -21,7 +21,8 @@ from parsers.patterns import plain_name
 
 if TYPE_CHECKING:
     from parsers.inventory import Inventory
-    from parsers.patterns import Pattern, Patterns
+    from parsers.pattern import Pattern
+    from parsers.patterns import Patterns
 
 log = logging.getLogger("hsmtrail.parsers")
 
@@ -149,10 +150,16 @@ def unframed(text: pl.Series) -> pl.Series:
     ending = text.str.ends_with("\r") | text.str.ends_with("\n")
     if not ending.any():
         return text
-    return text.alias("t").to_frame().select(
-        pl.when(pl.col("t").str.ends_with("\r")).then(pl.col("t").str.strip_suffix("\r"))
-        .otherwise(pl.col("t").str.strip_suffix("\n"))
-    ).to_series()
+    return (
+        text.alias("t")
+        .to_frame()
+        .select(
+            pl.when(pl.col("t").str.ends_with("\r"))
+            .then(pl.col("t").str.strip_suffix("\r"))
+            .otherwise(pl.col("t").str.strip_suffix("\n"))
+        )
+        .to_series()
+    )
 
 
 def holds_command(program: str) -> bool:
@@ -162,7 +169,9 @@ def holds_command(program: str) -> bool:
 def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
     """The frame with the columns of the bodies; rows without a body have nulls there."""
     if not bodies:
-        return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in ("pattern", "pattern_version", "family"))
+        return frame.with_columns(
+            pl.lit(None, pl.String).alias(name) for name in ("pattern", "pattern_version", "family")
+        )
     if len(bodies) == 1 and bodies[0].height == frame.height:
         return frame.hstack(bodies[0].drop("row"))
     together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed")
@@ -217,7 +226,11 @@ def finished(frame: pl.DataFrame) -> pl.DataFrame:
     there = set(frame.columns)
     troubles = [name for name in ("trouble", "head_trouble", "body_trouble") if name in there]
     troubles = [name for name in troubles if (frame[name] != "").any()]
-    trouble = pl.concat_str((_or_null(name) for name in troubles), separator="; ", ignore_nulls=True) if troubles else pl.lit("")
+    trouble = (
+        pl.concat_str((_or_null(name) for name in troubles), separator="; ", ignore_nulls=True)
+        if troubles
+        else pl.lit("")
+    )
     frame = frame.with_columns(
         trouble=trouble,
         family=pl.coalesce("family", "program_family"),

@@ -76,9 +76,12 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
 def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
     """The columns HEAD_COLUMNS of each head; heads that differ in their stamp alone are parsed once."""
     names = ["pri", "stamp", "tag"]
-    parts = keys.alias("k").to_frame().select(
-        "k", pl.col("k").str.extract_groups(_WORDED).struct.rename_fields(names).alias("p")
-    ).unnest("p")
+    parts = (
+        keys.alias("k")
+        .to_frame()
+        .select("k", pl.col("k").str.extract_groups(_WORDED).struct.rename_fields(names).alias("p"))
+        .unnest("p")
+    )
     plain = pl.concat_str("pri", pl.lit(_ANY_STAMP), "tag")
     each = distinct(parts.select(pl.coalesce(plain, "k")).to_series())
     table = each.table((_head(key, received, programs) for key in each.values.to_list()), HEAD_COLUMNS)
@@ -87,7 +90,8 @@ def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.Dat
     cut = parts["stamp"].is_not_null()
     return table.with_columns(
         zoned=table["zoned"] & ~cut,
-        stamp_at=pl.when(cut).then(own).otherwise(table["stamp_at"]), sure=table["sure"] & (~cut | own.is_not_null())
+        stamp_at=pl.when(cut).then(own).otherwise(table["stamp_at"]),
+        sure=table["sure"] & (~cut | own.is_not_null()),
     )
 
 
@@ -141,8 +145,12 @@ def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
     names = ["one", "stamp", "host", "app", "pid", "id", "data", "message"]
-    parts = cut.select("row", "pri", pl.col("rest").str.splitn(" ", 8).struct.rename_fields(names).alias("p")).unnest("p")
-    key = pl.concat_str("pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(_NO_DATA))
+    parts = cut.select("row", "pri", pl.col("rest").str.splitn(" ", 8).struct.rename_fields(names).alias("p")).unnest(
+        "p"
+    )
+    key = pl.concat_str(
+        "pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(_NO_DATA)
+    )
     return _with_stamp(
         parts.with_columns(
             key=key,

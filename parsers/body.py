@@ -24,13 +24,15 @@ from parsers.meaning import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from parsers.patterns import Pattern
+    from parsers.pattern import Pattern
     from parsers.template import Field
 
 _CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ORIGIN = re.compile(r"(.*?)(?:/([0-9]{1,5}))?", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
+
+
 @dataclass(slots=True)
 class Body:
     """What a message says: columns, details in the order of the line, and its own stamp as written."""
@@ -202,7 +204,7 @@ def _alarm(body: Body, _command: str | None) -> None:
 def _command(body: Body, command: str | None) -> None:
     code = body.columns.get("return_code")
     judged = judge(command or "", code if isinstance(code, int) else None)
-    body.columns |= judged.columns
+    body.columns |= {name: value for name, value in judged.columns.items() if value is not None}
     body.details |= judged.details
     body.trouble.extend(judged.trouble)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from parsers.template import MONTHS
@@ -13,13 +14,22 @@ ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?
 YEARLESS = rf"(?:{MONTHS}) {{1,2}}[0-9]{{1,2}}(?: [0-9]{{4}})? [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
 YEAR_FIRST = rf"[0-9]{{4}} (?:{MONTHS}) {{1,2}}[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
 
+EPOCH = datetime(1970, 1, 1)
+
 _MONTHS = {name: number for number, name in enumerate(MONTHS.split("|"), 1)}
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:(Z)|([+-])(\d\d):(\d\d))?")
 _WORDED = re.compile(r"(?:(\d{4}) )?(\w{3}) +(\d+)(?: (\d{4}))? (\d\d):(\d\d):(\d\d)(?:\.(\d+))?")
 _RECORD = re.compile(r"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)")
+_A_YEAR = timedelta(days=366)
+_HALF_A_YEAR = timedelta(days=182)
 
-A_YEAR = timedelta(days=366)
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (naive UTC, as everywhere between parts)
+
+class _Written(NamedTuple):
+    """What a stamp says: a moment (None when there is no such date), or a time without its year."""
+
+    moment: datetime | None
+    names_zone: bool = False
+    yearless: tuple[int, ...] = ()
 
 
 def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | None:
@@ -27,49 +37,73 @@ def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | Non
 
     `zone` holds where the stamp names none. A year-less stamp takes the year that brings it nearest to `received_at`.
     """
-    if stamp[:1].isdigit() or stamp[-9:-8] != " ":
-        return _complete(stamp, zone)
+    written = _written(stamp)
+    local = _nearest(written.yearless, received_at) if written.yearless else written.moment
+    if local is None or written.names_zone or zone == "UTC":
+        return local
     try:
-        local = _nearest(_time(_WORDED.fullmatch(stamp)), received_at)
-        return local and to_utc(local, zone)
-    except (ValueError, OverflowError):
+        return to_utc(local, zone)
+    except OverflowError:
         return None
 
 
+@lru_cache(maxsize=16384)
+def _written(stamp: str) -> _Written:
+    try:
+        if found := _ISO.fullmatch(stamp):
+            return _iso(found)
+        if found := _RECORD.fullmatch(stamp):
+            year, *rest = map(int, found.groups())
+            return _Written(_moment(2000 + year, *rest))
+        if found := _WORDED.fullmatch(stamp):
+            return _worded(found)
+    except (ValueError, OverflowError):
+        pass
+    return _Written(None)
+
+
 def _moment(*parts: int) -> datetime:
-    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001  (naive UTC, as everywhere between parts)
+    return datetime(*parts)  # type: ignore[arg-type]
 
 
 def _fraction(digits: str | None) -> int:
     return int(((digits or "") + "000000")[:6])
 
 
-def _iso(stamp: str, zone: str) -> datetime | None:
-    found = _ISO.fullmatch(stamp)
-    if found is None:
-        return None
+def _iso(found: re.Match[str]) -> _Written:
     *numbers, digits, zulu, sign, hours, minutes = found.groups()
     local = _moment(*map(int, numbers), _fraction(digits))
-    if zulu:
-        return local
     if not sign:
-        return to_utc(local, zone)
+        return _Written(local, names_zone=bool(zulu))
     if int(hours) > 23 or int(minutes) > 59:
-        raise ValueError("no such offset")
+        return _Written(None)
     offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return local - offset if sign == "+" else local + offset
+    return _Written(local - offset if sign == "+" else local + offset, names_zone=True)
+
+
+def _worded(found: re.Match[str]) -> _Written:
+    first_year, month, day, later_year, hour, minute, second, digits = found.groups()
+    time = (_MONTHS[month], int(day), int(hour), int(minute), int(second), _fraction(digits))
+    year = first_year or later_year
+    return _Written(_moment(int(year), *time)) if year else _Written(None, yearless=time)
 
 
 def _nearest(time: tuple[int, ...], received_at: datetime) -> datetime | None:
-    candidates = []
-    for year in (received_at.year, received_at.year - 1, received_at.year + 1):
-        try:
-            candidates.append(_moment(year, *time))
-        except ValueError:
-            continue
-    near = [(abs(moment - received_at), moment) for moment in candidates]
-    distance, moment = min(near, default=(A_YEAR * 2, received_at))
-    return moment if distance <= A_YEAR else None
+    """Of this year, the last and the next; none is right when even the nearest (a leap day's) is a year away."""
+    near = _in_year(received_at.year, time)
+    if near and abs(near - received_at) < _HALF_A_YEAR:
+        return near
+    others = [_in_year(received_at.year + step, time) for step in (-1, 1)]
+    distances = [(abs(moment - received_at), moment) for moment in (near, *others) if moment]
+    distance, moment = min(distances, default=(_A_YEAR * 2, received_at))
+    return moment if distance <= _A_YEAR else None
+
+
+def _in_year(year: int, time: tuple[int, ...]) -> datetime | None:
+    try:
+        return _moment(year, *time)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)
@@ -79,7 +113,5 @@ def _zone(name: str) -> ZoneInfo:
 
 def to_utc(local: datetime, zone: str) -> datetime:
     """Of a time that comes twice in autumn the first is taken; one that spring leaves out keeps winter's offset."""
-    if zone == "UTC":
-        return local
     offset = local.replace(tzinfo=_zone(zone)).utcoffset()
     return local - (offset or timedelta())

@@ -81,11 +81,8 @@ WORDS = (
 
 EMPTY: dict[str, object] = {name: "" if name in WORDS else None for name in PARSED}
 
-BITS: dict[str, int] = {
-    name: {pl.UInt8(): 8, pl.UInt16(): 16, pl.UInt32(): 32, pl.UInt64(): 64}[kind]
-    for name, kind in PARSED.items()
-    if kind.is_integer()
-}
+_BITS: dict[pl.DataType, int] = {pl.UInt8(): 8, pl.UInt16(): 16, pl.UInt32(): 32, pl.UInt64(): 64}
+BITS: dict[str, int] = {name: _BITS[kind] for name, kind in PARSED.items() if kind in _BITS}
 """Width of each whole-number column: a larger number does not fit, and so is no number of that kind."""
 
 TEXT, NO_COLUMN = 0, -1

@@ -37,11 +37,3 @@ def distinct(column: pl.Series) -> Distinct:
     values = frame.unique().drop_nulls().with_row_index("code")
     codes = frame.join(values, on="value", how="left", maintain_order="left")["code"]
     return Distinct(codes, values["value"])
-
-
-def whole(column: pl.Series, bits: int) -> pl.Series:
-    """Numbers of at most 20 digits and so many bits; null for everything else (a cast alone takes a plus sign)."""
-    small = {8: pl.UInt8, 16: pl.UInt16, 32: pl.UInt32, 64: pl.UInt64}[bits]
-    number = column.cast(pl.UInt64, strict=False)
-    plain = (column.str.len_bytes() <= 20) & ~column.str.starts_with("+")
-    return number.set(~plain, None).cast(small, strict=False)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from parsers.as_json import json_record
 from parsers.inventory import Inventory
 from parsers.line import Expressions, Received, parse
-from parsers.patterns import ANY_PROGRAM, Mistake
+from parsers.pattern import Mistake
+from parsers.patterns import ANY_PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parsers.patterns import Example, Pattern, Patterns
+    from parsers.pattern import Example, Pattern
+    from parsers.patterns import Patterns
 
-_RECEIVED_AT = datetime(2026, 11, 23, 8, 15, 1)  # noqa: DTZ001  (naive UTC, as everywhere between parts)
+_RECEIVED_AT = datetime(2026, 11, 23, 8, 15, 1)
 
 
 def failures(pattern: Pattern, patterns: Patterns) -> Iterator[Mistake]:

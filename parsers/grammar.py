@@ -1,7 +1,7 @@
-"""The grammar in pyparsing: the readable reference of everything that the faster engines do.
+"""The grammar in pyparsing: the readable reference of what the faster engines do.
 
-Templates are translated node by node; a header reads top to bottom as it stands on the wire. It is slow (thousands of
-lines a second, not hundreds of thousands), so it serves to prove the others and to explain what went wrong.
+Templates are translated node by node; headers are in header_grammar.py. It reads hundreds of lines a second, not
+hundreds of thousands, so it serves to prove the others and to explain what went wrong.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyparsing as pp
 
-from parsers import header, record, template
-from parsers.clock import ISO, YEAR_FIRST, YEARLESS
+from parsers import record, template
 
 if TYPE_CHECKING:
     from parsers.patterns import Pattern
@@ -104,7 +103,8 @@ def captures(pattern: Pattern, message: str) -> tuple[str | None, ...] | None:
         found = _grammar(pattern.nodes).parse_string(message)
     except pp.ParseException:
         return None
-    return tuple(found.get(entry.name) for entry in pattern.fields)
+    said = found.as_dict()
+    return tuple(said.get(entry.name) for entry in pattern.fields)
 
 
 def explain(pattern: Pattern, message: str) -> tuple[int, str]:
@@ -138,124 +138,3 @@ def tail(tail_text: str) -> list[str] | None:
         return list(tail_pieces.parse_string(tail_text))
     except pp.ParseException:
         return None
-
-
-# ---------- the syslog header ----------
-
-end = matching(header.END)
-rest_of_text = matching(r".*")("rest")
-blank = text(" ")
-part = matching(r"[^ ]+")
-
-pri = sequence(text("<"), matching(r"0|[1-9][0-9]{0,2}")("pri"), text(">"), rest_of_text).parse_with_tabs()
-
-parameter = sequence(blank, matching(r'[^ =\]"]+'), text('="'), matching(r'(?:[^"\\]|\\.)*'), text('"'))
-element = sequence(
-    text("["),
-    matching(r'[^ =\]"]+')("id"),
-    exact(pp.Group(exact(pp.ZeroOrMore(exact(pp.Group(parameter))))))("parameters"),
-    matching(" ?").suppress(),
-    text("]"),
-)
-data = sequence(exact(pp.OneOrMore(exact(pp.Group(element))))("elements"), end, rest_of_text).parse_with_tabs()
-
-rfc5424 = sequence(
-    *(text("1"), blank, matching(rf"{ISO}|-")("stamp"), blank, part("host"), blank, part("program"), blank),
-    *(part("process_id"), blank, part("message_id"), blank, rest_of_text),
-).parse_with_tabs()
-
-name = matching(header.NAME)("program")
-process_id = either(
-    sequence(text("["), matching(r"[^\[\] ]{1,64}")("process_id"), text("]")),
-    sequence(blanks, text("["), matching(r"[0-9]{1,10}")("process_id"), text("]")),
-)
-tag = sequence(name, either(sequence(process_id, matching(":?").suppress()), text(":")))
-tag_first = sequence(any_blanks, tag, end, rest_of_text).parse_with_tabs()
-facility_word = matching("|".join(sorted(header.FACILITIES, key=len, reverse=True)))("facility_word")
-severity_word = matching("|".join(sorted(header.SEVERITIES, key=len, reverse=True)))("severity_word")
-words = sequence(blanks, facility_word, blanks, severity_word, end)
-later_tag = sequence(blanks, either(tag, sequence(matching(header.BARE_NAME)("program"), end)))
-stamp = matching(rf"(?:{ISO}|{YEARLESS}|{YEAR_FIRST}){header.END}")("stamp")
-stamped = sequence(matching(" ?").suppress(), stamp, rest_of_text).parse_with_tabs()
-host_and_tag = sequence(
-    *(blanks, part("host"), exact(pp.Opt(words)), exact(pp.Opt(later_tag)), rest_of_text)
-).parse_with_tabs()
-
-
-def parsed(grammar: pp.ParserElement, line: str) -> pp.ParseResults | None:
-    try:
-        return grammar.parse_string(line)
-    except pp.ParseException:
-        return None
-
-
-def read_header(line: str, programs: frozenset[str] = frozenset()) -> header.Header:
-    """The header of one line, as header.parse gives it."""
-    if not line.startswith("<"):
-        return _after_pri(line, None, None, programs)
-    found = parsed(pri, line)
-    if found is None or int(found["pri"]) > 191:
-        return header.Header(message=line, trouble=("malformed PRI",))
-    facility, severity = divmod(int(found["pri"]), 8)
-    return _after_pri(found["rest"], facility, severity, programs)
-
-
-def _after_pri(line: str, facility: int | None, severity: int | None, programs: frozenset[str]) -> header.Header:
-    if found := parsed(rfc5424, line):
-        return _new_form(found, facility, severity)
-    if found := parsed(stamped, line):
-        return _old_form(found, facility, severity)
-    found = parsed(tag_first, line)
-    if found and (facility is not None or "process_id" in found or found["program"].lower() in programs):
-        return _header(found, facility, severity)
-    return header.Header(header.text_without_mark(line), facility, severity)
-
-
-def _header(found: pp.ParseResults, facility: int | None, severity: int | None, stamp_text: str = "") -> header.Header:
-    return header.Header(
-        message=header.text_after_tag(found["rest"]),
-        facility=facility,
-        severity=severity,
-        stamp=stamp_text,
-        host=found.get("host", ""),
-        program=found.get("program", ""),
-        process_id=found.get("process_id"),
-    )
-
-
-def _old_form(found: pp.ParseResults, facility: int | None, severity: int | None) -> header.Header:
-    line, stamp_text = found["rest"], found["stamp"]
-    tagged = parsed(tag_first, line) or parsed(host_and_tag, line)
-    if not tagged:
-        return header.Header(header.text_after_tag(line), facility, severity, stamp_text)
-    head = _header(tagged, facility, severity, stamp_text)
-    if "facility_word" in tagged:
-        return header.with_words(head, tagged["facility_word"], tagged["severity_word"])
-    return head
-
-
-def _new_form(found: pp.ParseResults, facility: int | None, severity: int | None) -> header.Header:
-    said = {name: None if value == "-" else value for name, value in found.as_dict().items()}
-    structured, message, trouble = _data(found["rest"])
-    return header.Header(
-        message=header.text_after_tag(message),
-        facility=facility,
-        severity=severity,
-        stamp=said["stamp"] or "",
-        host=said["host"] or "",
-        program=said["program"] or "",
-        process_id=said["process_id"],
-        message_id=said["message_id"],
-        structured_data=structured,
-        trouble=trouble,
-    )
-
-
-def _data(line: str) -> tuple[str | None, str, tuple[str, ...]]:
-    if line == "-" or line.startswith("- "):
-        return None, line[1:], ()
-    found = parsed(data, line)
-    if found is None:
-        return None, line, ("malformed structured data",)
-    elements = [(entry["id"], [(pair[0], pair[1]) for pair in entry["parameters"]]) for entry in found["elements"]]
-    return header.data_json(elements), found["rest"], ()

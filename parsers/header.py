@@ -18,8 +18,10 @@ from parsers.clock import ISO, YEAR_FIRST, YEARLESS
 
 FACILITIES = dict(
     zip(
-        "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split()
-        + ["local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"],
+        [
+            *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
+            *(f"local{number}" for number in range(8)),
+        ],
         [*range(12), *range(16, 24)],
         strict=True,
     )
@@ -31,6 +33,10 @@ SEVERITIES = {
     )
     for word in words.split()
 }
+Pri = tuple[int | None, int | None]
+"""Facility and severity."""
+
+NO_PRI: Pri = (None, None)
 BYTE_ORDER_MARK = "\ufeff"
 
 PRI = r"<(0|[1-9][0-9]{0,2})>"
@@ -79,29 +85,27 @@ class Header:
 def parse(text: str, programs: frozenset[str] = frozenset()) -> Header:
     """The header of one line; never raises. `programs` (lower case) count as a tag even where nothing else does."""
     if not text.startswith("<"):
-        return after_pri(text, None, None, programs)
+        return _after_pri(text, NO_PRI, programs)
     found = _PRI.match(text)
     if found is None or int(found[1]) > 191:
         return Header(message=text, trouble=("malformed PRI",))
-    facility, severity = divmod(int(found[1]), 8)
-    return after_pri(text[found.end() :], facility, severity, programs)
+    return _after_pri(text[found.end() :], divmod(int(found[1]), 8), programs)
 
 
-def after_pri(text: str, facility: int | None, severity: int | None, programs: frozenset[str]) -> Header:
+def _after_pri(text: str, pri: Pri, programs: frozenset[str]) -> Header:
     if found := _RFC5424.match(text):
-        return _rfc5424(found, text[found.end() :], facility, severity)
+        return _rfc5424(found, text[found.end() :], pri)
     if found := _STAMP.match(text):
-        return _stamped(found[1], text[found.end() :], facility, severity)
-    return _without_stamp(text, facility, severity, programs)
+        return _stamped(found[1], text[found.end() :], pri)
+    return _without_stamp(text, pri, programs)
 
 
-def _rfc5424(found: re.Match[str], rest: str, facility: int | None, severity: int | None) -> Header:
+def _rfc5424(found: re.Match[str], rest: str, pri: Pri) -> Header:
     stamp, host, program, process_id, message_id = (None if part == "-" else part for part in found.groups())
     data, length, trouble = read_data(rest)
     return Header(
         text_after_tag(rest[length:]),
-        facility,
-        severity,
+        *pri,
         stamp or "",
         host or "",
         program or "",
@@ -142,18 +146,20 @@ def data_json(elements: list[tuple[str, list[tuple[str, str]]]]) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def _stamped(stamp: str, rest: str, facility: int | None, severity: int | None) -> Header:
+def _stamped(stamp: str, rest: str, pri: Pri) -> Header:
     found = _TAG_FIRST.match(rest)
     if found:
-        return _tagged(Header("", facility, severity, stamp), found, rest)
+        return _tagged(found, rest, pri, stamp)
     found = _HOST.match(rest)
     if found is None:
-        return Header(text_after_tag(rest), facility, severity, stamp)
-    header = Header(text_after_tag(rest[found.end() :]), facility, severity, stamp, host=found[1])
-    if found[2]:
-        header = with_words(header, found[2], found[3])
+        return Header(text_after_tag(rest), *pri, stamp)
+    host, facility_word, severity_word = found.groups()
     tag = _TAG.match(rest, found.end()) or _BARE_TAG.match(rest, found.end())
-    return _tagged(header, tag, rest) if tag else header
+    if tag:
+        header = _tagged(tag, rest, pri, stamp, host)
+    else:
+        header = Header(text_after_tag(rest[found.end() :]), *pri, stamp, host)
+    return with_words(header, facility_word, severity_word) if facility_word else header
 
 
 def with_words(header: Header, facility_word: str, severity_word: str) -> Header:
@@ -167,28 +173,17 @@ def with_words(header: Header, facility_word: str, severity_word: str) -> Header
     return replace(header, trouble=(*header.trouble, said))
 
 
-def _tagged(header: Header, found: re.Match[str], text: str) -> Header:
+def _tagged(tag: re.Match[str], text: str, pri: Pri, stamp: str = "", host: str = "") -> Header:
     """A header with the tag that was found in the text."""
-    program, *pids = found.groups()
-    return Header(
-        text_after_tag(text[found.end() :]),
-        header.facility,
-        header.severity,
-        header.stamp,
-        header.host,
-        program,
-        next((pid for pid in pids if pid), None),
-        trouble=header.trouble,
-    )
+    program, *pids = tag.groups()
+    process_id = next((pid for pid in pids if pid), None)
+    return Header(text_after_tag(text[tag.end() :]), *pri, stamp, host, program, process_id)
 
 
-def _without_stamp(text: str, facility: int | None, severity: int | None, programs: frozenset[str]) -> Header:
-    header = Header(text_without_mark(text), facility, severity)
+def _without_stamp(text: str, pri: Pri, programs: frozenset[str]) -> Header:
     found = _TAG_FIRST.match(text)
-    if found is None:
-        return header
-    certain = facility is not None or found[2] or found[3] or found[1].lower() in programs
-    return _tagged(header, found, text) if certain else header
+    certain = found and (pri != NO_PRI or found[2] or found[3] or found[1].lower() in programs)
+    return _tagged(found, text, pri) if found and certain else Header(text_without_mark(text), *pri)
 
 
 def text_after_tag(text: str) -> str:

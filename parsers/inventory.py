@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_NAMED_IN_CERTIFICATE = re.compile(r"(?:^|[,/ ])CN ?= ?([^,/ ]+)|([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})")
+_NAMED_IN_CERTIFICATE = re.compile(
+    r"(?:^|[,/ ])CN ?= ?([^,/ ]+)|([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})"
+)
 
 WITNESSES = ("certificate", "serial", "address", "host name")
 """What can name the device, the strongest first."""

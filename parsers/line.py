@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from parsers import body as bodies
 from parsers import clock, header, raw_block, record, shell
 from parsers.columns import EMPTY
 from parsers.decoding import text_of, unframed
-from parsers.inventory import Inventory
-from parsers.patterns import Pattern, Patterns
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from parsers.inventory import Inventory
+    from parsers.pattern import Pattern
+    from parsers.patterns import Patterns
 
 _COMMAND = re.compile(r"(.*?\bCommand:)(.*)", re.DOTALL | re.IGNORECASE)
 _ORIGIN = re.compile(r"(.*)( +: +[^ ]+ +:(?: +[^ ]+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)

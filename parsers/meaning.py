@@ -1,4 +1,4 @@
-"""What vendor words mean in normal ones: operations, classes, outcomes, strikes and roles. All of it is data in tables/."""
+"""What vendor words mean in normal ones: operations, outcomes, strikes, roles. All of it is data in tables/."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Literal
 
 _INTERNAL = re.compile(r"\bMSG_[A-Z0-9_]+")
 OBJECT_OF = frozenset({"partition_create", "partition_delete", "partition_resize", "policy_set"})
@@ -35,8 +34,8 @@ class Policy:
 
 def table(name: str) -> list[dict[str, str]]:
     """The rows of one table of tables/."""
-    with (files("parsers") / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+    text = (files("parsers") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 @cache
@@ -156,7 +155,7 @@ def role_of_actor(actor: str) -> str:
 
 
 def role_of(role_id: int | None, actor: str, operation: str, *, container: bool) -> str:
-    """The role of an audit record: its number in the kind of partition that the record speaks of, else the actor's word."""
+    """The role of an audit record: its number in the kind of partition that it speaks of, else the actor's word."""
     word = role_of_actor(actor)
     if role_id is None:
         return word

@@ -16,7 +16,7 @@ LENGTH = 28
 """Bytes that are understood."""
 
 _WORDS = struct.Struct("<7I")
-_QUARTER = 15 * 60
+QUARTER = 15 * 60
 WIDEST_ZONE = 14 * 3600
 
 
@@ -65,4 +65,4 @@ def differences(block: RawBlock, said: dict[str, object], stamp: datetime | None
 def is_zone(difference: timedelta) -> bool:
     """Whether a time zone explains it: a multiple of 15 minutes, at most 14 hours."""
     seconds = round(difference.total_seconds())
-    return seconds % _QUARTER == 0 and abs(seconds) <= WIDEST_ZONE
+    return seconds % QUARTER == 0 and abs(seconds) <= WIDEST_ZONE

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parsers import grammar, line
+from parsers import grammar, header_grammar, line
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from parsers.header import Header
     from parsers.inventory import Inventory
-    from parsers.patterns import Pattern, Patterns
+    from parsers.pattern import Pattern
+    from parsers.patterns import Patterns
 
 
 class Grammar:
     """The engine of pyparsing."""
 
     def header(self, text: str, programs: frozenset[str]) -> Header:
-        return grammar.read_header(text, programs)
+        return header_grammar.read_header(text, programs)
 
     def captures(self, pattern: Pattern, message: str) -> tuple[str | None, ...] | None:
         return grammar.captures(pattern, message)
@@ -27,12 +28,13 @@ class Grammar:
         return grammar.tail(text)
 
 
-def parse_line(  # noqa: PLR0913  (what a socket knows about a line)
+def parse_line(  # noqa: PLR0913  # what a socket knows about a line
     raw: bytes,
     received_at: datetime,
     peer: str,
     patterns: Patterns,
     inventory: Inventory,
+    *,
     trouble: str = "",
     peer_identity: str = "",
 ) -> dict[str, object]:

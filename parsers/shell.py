@@ -13,15 +13,21 @@ from parsers.masking import MASK, is_secret
 from parsers.meaning import class_of, table
 
 _TOKEN = re.compile(r"""(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s"'])+""")
-_OPTION = re.compile(r"[-\u2010-\u2015\u2212]+([A-Za-z][A-Za-z0-9_-]*)(?:([=:]?)(?![A-Za-z0-9_-])(.+)|([=:]))?", re.DOTALL)
+_OPTION = re.compile(
+    r"[-\u2010-\u2015\u2212]+([A-Za-z][A-Za-z0-9_-]*)(?:([=:]?)(?![A-Za-z0-9_-])(.+)|([=:]))?", re.DOTALL
+)
 _ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*)(=)(.*)", re.DOTALL)
 _FLAGS = frozenset(
-    "add all allfreestorage burst configonly cu defaultdomain deviceonly external force hasps iburst "
-    "initwithped ipv4 ipv6 prefer prompt replace requirehtl useevp verbose v0 v1".split()
+    {"add", "all", "allfreestorage", "burst", "configonly", "cu", "defaultdomain", "deviceonly", "external", "force"}
+    | {"hasps", "iburst", "initwithped", "ipv4", "ipv6", "prefer", "prompt", "replace", "requirehtl", "useevp"}
+    | {"verbose", "v0", "v1"}
 )
+"""Options that take no value."""
+
 MOST_SEVERE = (
-    "destructive log_tampering privileged config logging availability key backup session routine read use health other"
-).split()
+    *("destructive", "log_tampering", "privileged", "config", "logging", "availability", "key", "backup", "session"),
+    *("routine", "read", "use", "health", "other"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class _Branch:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A command line, read. `known` is None when no command or more than one fits; `operation` is the worst that it can be."""
+    """A command line, read; `known` is None when no command or more than one fits, `operation` the worst that fits."""
 
     name: str
     operation: str

@@ -177,7 +177,9 @@ def _explained(path: Path, error: duckdb.Error) -> StoreError:
         return StoreHeld(f"{path}: held by {by}. Stop that first, or ask it: `hsmtrail status`.")
     if NEWER_FILE.search(text):
         return StoreTooNew(f"{path}: written by a newer DuckDB than {duckdb.__version__}. Use that one again.")
-    if isinstance(error, duckdb.IOException) and "Permission denied" in text:
+    if "No space left on device" in text:
+        return StoreError(f"{path}: no room left on its disk. Make room; nothing that was stored is lost.")
+    if "Permission denied" in text:
         return StoreError(f"{path}: permission denied. Give this user the right to read and write it.")
     first = text.splitlines()[0][:300]
     return StoreBroken(f"{path}: damaged ({first}). `hsmtrail recover` makes it again from the spool.")

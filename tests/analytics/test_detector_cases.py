@@ -18,9 +18,7 @@ def test_all_built_in_detectors_can_be_read():
     assert [str(mistake) for mistake in DETECTORS.mistakes] == []
 
 
-@pytest.mark.parametrize(
-    ("detector", "case"), CASES, ids=[f"{detector.id}: {case.name}" for detector, case in CASES]
-)
+@pytest.mark.parametrize(("detector", "case"), CASES, ids=[f"{detector.id}: {case.name}" for detector, case in CASES])
 def test_case(detector, case):
     """What must be found is found, and nothing else; records that are not watched do not matter."""
     assert run_case(detector, case).trouble == ""

@@ -21,7 +21,9 @@ FROM events, range(3000000) AS a, range(3000000) AS b WHERE hash(a.range, b.rang
 
 
 def runs(here):
-    return here.ask("SELECT detector, state, from_position, to_position, times, error FROM runs ORDER BY started_at, detector")
+    return here.ask(
+        "SELECT detector, state, from_position, to_position, times, error FROM runs ORDER BY started_at, detector"
+    )
 
 
 def test_live_runs_that_follow_one_another_are_one_row(tmp_path):
@@ -82,9 +84,18 @@ def test_a_detector_that_takes_too_long_is_stopped(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "what"),
     [
-        ("'' AS subject, event_at AS first_seen, event_at AS last_seen, [record_id] AS evidence", "a row without subject"),
-        ("'x' AS subject, event_at AS first_seen, event_at - INTERVAL 1 DAY AS last_seen, [record_id] AS evidence", "none"),
-        ("'x' AS subject, event_at AS first_seen, event_at AS last_seen, [record_id] AS evidence, 'bad' AS severity", "'bad'"),
+        (
+            "'' AS subject, event_at AS first_seen, event_at AS last_seen, [record_id] AS evidence",
+            "a row without subject",
+        ),
+        (
+            "'x' AS subject, event_at AS first_seen, event_at - INTERVAL 1 DAY AS last_seen, [record_id] AS evidence",
+            "none",
+        ),
+        (
+            "'x' AS subject, event_at AS first_seen, event_at AS last_seen, [record_id] AS evidence, 'bad' AS severity",
+            "'bad'",
+        ),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_a_failure(tmp_path, columns, what):

@@ -11,11 +11,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from store import database
 from store.database import Database, StoreBroken, StoreError, StoreHeld, StoreTooNew
 
 HOLD = """
 import sys
 from pathlib import Path
+from store import database
 from store.database import Database
 db = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
@@ -119,6 +121,12 @@ def test_held_store_is_waited_for(held):
     assert not waited.is_alive()
 
 
+def test_store_that_this_process_holds(db):
+    """A second opening by the same process is refused as well; DuckDB's lock would let it through."""
+    with pytest.raises(StoreHeld, match=r"held by this process"):
+        Database.open(db.path)
+
+
 def test_store_of_a_newer_version_is_refused(tmp_path):
     """A schema that this version does not know is left alone."""
     path = tmp_path / "store.duckdb"
@@ -156,7 +164,8 @@ def test_damaged_log_says_recover(tmp_path):
     """A flipped bit in the write-ahead log is damage too."""
     path = tmp_path / "store.duckdb"
     made = (
-        "import os, sys; from pathlib import Path; from store.database import Database\n"
+        "import os, sys; from pathlib import Path; from store import database
+from store.database import Database\n"
         "db = Database.open(Path(sys.argv[1]))\n"
         "with db.transaction() as c: c.execute(\"INSERT INTO reviews SELECT repeat('x', 500), now(), now(), '', '', '', '', now() FROM range(9)\")\n"
         "os._exit(0)"
@@ -174,3 +183,14 @@ def test_folder_that_is_not_there(tmp_path):
     """The sentence names the file."""
     with pytest.raises(StoreError, match=r"missing/store\.duckdb: "):
         Database.open(tmp_path / "missing" / "store.duckdb")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("No space left on device", "no room left"), ("Permission denied", "permission denied")],
+)
+def test_trouble_that_is_no_damage(tmp_path, reason, words):
+    """A full disk and a file of somebody else's do not call for `recover`."""
+    error = database._explained(tmp_path / "store.duckdb", duckdb.IOException(f'Could not write file "x": {reason}'))
+    assert words in str(error)
+    assert not isinstance(error, StoreBroken)

@@ -10,10 +10,10 @@ from analytics.case_tables import fill, moment_of, table
 from analytics.detector import load
 from analytics.duty import Duty
 from store import findings, migrate
-from store.database import Database
+from store.database import USE, Database
 
 NOON = datetime(2026, 11, 23, 12)
-HEADER = '''/*
+HEADER = """/*
 id         = "{id}"
 title      = "Something happened"
 kind       = "{kind}"
@@ -28,7 +28,7 @@ frameworks = ["PCI DSS 4.0.1 10.2"]
 attack = {{ version = "19", techniques = [] }}
 {more}
 */
-'''
+"""
 CHAINS = """
 WITH steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY device ORDER BY event_at) > INTERVAL 10 MINUTE, true) AS begins
@@ -57,6 +57,8 @@ def write_detector(folder, query=CHAINS, name="something", more="", **header):
 
 def in_memory():
     connection = duckdb.connect(":memory:", config={"threads": 1})
+    connection.execute("ATTACH ':memory:' AS store")
+    connection.execute(USE)
     migrate.migrate(connection, migrate.migrations(), migrate.views())
     return Database(connection, Path("memory"))
 

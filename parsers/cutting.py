@@ -1,0 +1,40 @@
+"""Cuts columns of text into columns of parts, for whole batches at once."""
+
+from __future__ import annotations
+
+import polars as pl
+
+UNSAFE_IN_JSON = r'["\\\x00-\x1f]'
+"""What JSON writes with a backslash: a text without any of it stands between quotes as it is."""
+
+
+def split(column: pl.Series, separator: str, names: list[str]) -> pl.DataFrame:
+    """The parts between the first separators; the last part is all the rest, missing parts are null."""
+    parts = pl.col("x").str.splitn(separator, len(names)).struct.rename_fields(names)
+    return column.alias("x").to_frame().select(parts.alias("parts")).unnest("parts")
+
+
+def groups(column: pl.Series, form: str, names: list[str]) -> pl.DataFrame:
+    """The groups of a regular expression; all null where it does not fit."""
+    found = pl.col("x").str.extract_groups(form).struct.rename_fields(names)
+    return column.alias("x").to_frame().select(found.alias("found")).unnest("found")
+
+
+def evaluated(expression: pl.Expr, *columns: pl.Series) -> pl.Series:
+    """An expression over columns that have the names it uses."""
+    return pl.DataFrame(list(columns)).select(expression).to_series()
+
+
+def members(columns: list[pl.Series]) -> pl.Series:
+    """Members of a JSON object joined by commas, those that are there; null where none is."""
+    frame = pl.DataFrame([column.alias(str(index)) for index, column in enumerate(columns)])
+    joined = frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True)).to_series()
+    return joined.set(joined == "", None)
+
+
+def whole(column: pl.Series, bits: int) -> pl.Series:
+    """Numbers of at most 20 digits and so many bits; null for everything else (a cast alone takes a plus sign)."""
+    small = {8: pl.UInt8, 16: pl.UInt16, 32: pl.UInt32, 64: pl.UInt64}[bits]
+    number = column.cast(pl.UInt64, strict=False)
+    plain = (column.str.len_bytes() <= 20) & ~column.str.starts_with("+")
+    return number.set(~plain, None).cast(small, strict=False)
