@@ -7,17 +7,16 @@ always say the same. `tests/parsers/test_engines_agree.py` holds them to that.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from parsers import clock, line
+from parsers import line
 from parsers.batch_body import read_bodies
+from parsers.batch_frame import finished, joined, texts, unframed, with_devices, with_times
 from parsers.batch_head import Clock, read_heads
-from parsers.columns import PARSED, WORDS
+from parsers.columns import PARSED
 from parsers.distinct import distinct
-from parsers.patterns import plain_name
 
 if TYPE_CHECKING:
     from parsers.inventory import Inventory
@@ -26,11 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hsmtrail.parsers")
 
-FEW = 64
+FEW = 256
 """Smaller batches are quicker line by line."""
 
 _INPUT = ("raw", "received_at", "peer", "peer_identity", "trouble")
-_A_COMMAND = r"(?i)command:"
 
 
 class Parser:
@@ -50,7 +48,7 @@ class Parser:
             return self.one_by_one(lines)
         try:
             return self.at_once(lines)
-        except pl.exceptions.PolarsError:
+        except Exception:  # whatever it is, it must not stop the loader: the line engine reads anything
             log.exception("bulk_parsing_failed", extra={"facts": {"lines": lines.height}})
             return self.one_by_one(lines)
 
@@ -86,12 +84,12 @@ class Parser:
         return with_times(frame, self.inventory), sure & ~doubtful & agreed
 
     def _programs(self, programs: pl.Series) -> pl.DataFrame:
-        """Per line: its group of patterns, its program's family, and whether it may hold a shell command."""
+        """Per line: its group of patterns, and its program's family."""
         each = distinct(programs)
-        schema = {"group": pl.UInt32(), "program_family": pl.String(), "may_hold_command": pl.Boolean()}
+        schema = {"group": pl.UInt32(), "program_family": pl.String()}
         groups = {id(group): number for number, group in enumerate(self._groups())}
         rows = (
-            (groups[id(self.patterns.candidates(name))], self.patterns.family_of(name), holds_command(name))
+            (groups[id(self.patterns.candidates(name))], self.patterns.family_of(name))
             for name in each.values.to_list()
         )
         return each.table(rows, schema)
@@ -113,135 +111,11 @@ class Parser:
         frame = joined(frame, frames)
         doubtful.append(self._unmasked(frame))
         rows = pl.concat(doubtful)
-        return frame, frame["row"].is_in(rows.implode()) if rows.len() else pl.repeat(
-            value=False, n=frame.height, dtype=pl.Boolean, eager=True
-        )
+        return frame, frame["row"].is_in(rows.implode())
 
     def _unmasked(self, frame: pl.DataFrame) -> pl.Series:
         """Lines that may hold a command which the command's own pattern has not looked at."""
         commands = [pattern.name for pattern in self.patterns.all if pattern.lookup == "command"]
-        known = pl.col("pattern").is_in(commands) & (pl.col("raw").str.count_matches(_A_COMMAND) == 1)
-        return frame.filter(
-            pl.col("may_hold_command"), pl.col("raw").str.contains(_A_COMMAND), ~known.fill_null(value=False)
-        )["row"]
-
-
-def texts(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The lines as text, and which of them are text without a NUL."""
-    try:
-        text = raw.cast(pl.String)
-        plain = text.is_not_null()
-    except pl.exceptions.PolarsError:
-        text = pl.Series([_utf8(line_) for line_ in raw.to_list()], dtype=pl.String)
-        plain = text.is_not_null()
-        text = text.fill_null("")
-    return text, plain & ~text.str.contains("\0", literal=True)
-
-
-def _utf8(raw: bytes) -> str | None:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def unframed(text: pl.Series) -> pl.Series:
-    """Without the one CR or LF at the end, which is framing."""
-    ending = text.str.ends_with("\r") | text.str.ends_with("\n")
-    if not ending.any():
-        return text
-    return (
-        text.alias("t")
-        .to_frame()
-        .select(
-            pl.when(pl.col("t").str.ends_with("\r"))
-            .then(pl.col("t").str.strip_suffix("\r"))
-            .otherwise(pl.col("t").str.strip_suffix("\n"))
-        )
-        .to_series()
-    )
-
-
-def holds_command(program: str) -> bool:
-    return program == "" or plain_name(program) == line.COMMAND_PROGRAM
-
-
-def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
-    """The frame with the columns of the bodies; rows without a body have nulls there."""
-    if not bodies:
-        return frame.with_columns(
-            pl.lit(None, pl.String).alias(name) for name in ("pattern", "pattern_version", "family")
-        )
-    if len(bodies) == 1 and bodies[0].height == frame.height:
-        return frame.hstack(bodies[0].drop("row"))
-    together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed")
-    return frame.join(together, on="row", how="left", maintain_order="left")
-
-
-def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl.Series]:
-    """Adds `device`, and says where all that names a device agrees."""
-    agreed = pl.repeat(value=True, n=frame.height, dtype=pl.Boolean, eager=True)
-    if not inventory.devices:
-        return frame.with_columns(device=pl.lit("")), agreed
-    says = {"peer_identity": inventory.by_certificate, "hsm_serial": inventory.by_serial, "peer": inventory.by_host}
-    says |= {"host": inventory.by_host}
-    named = [distinct(frame[column]).judged(ask, pl.String) for column, ask in says.items() if column in frame.columns]
-    named = [names.set(names == "", None) for names in named]
-    device = pl.select(pl.coalesce(*named)).to_series()
-    for names in named:
-        agreed &= (names == device).fill_null(value=True)
-    return frame.with_columns(device=device.fill_null("")), agreed
-
-
-def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:
-    """Adds sent_at, event_at and event_at_source."""
-    moments = [name for name in ("record_at", "stamp_at") if name in frame.columns]
-    if inventory.zones():
-        zones = distinct(frame["device"]).judged(inventory.zone, pl.String)
-        frame = frame.with_columns(in_zone(frame, name, zones) for name in moments)
-    sources = [("block_at", "raw_block"), ("record_at", "record"), ("stamp_at", "header"), ("received_at", "received")]
-    sources = [(name, source) for name, source in sources if name in frame.columns]
-    source: pl.Expr = pl.lit("received")
-    for name, word in reversed(sources[:-1]):
-        source = pl.when(pl.col(name).is_not_null()).then(pl.lit(word)).otherwise(source)
-    return frame.with_columns(
-        sent_at=pl.col("stamp_at"), event_at=pl.coalesce(name for name, _ in sources), event_at_source=source
-    )
-
-
-def in_zone(frame: pl.DataFrame, name: str, zones: pl.Series) -> pl.Series:
-    """Local times in UTC, each by the zone of its row's device; a header's stamp may name its zone itself."""
-    zones = zones.set(frame["zoned"], "UTC") if name == "stamp_at" else zones
-    local = frame[name]
-    parts = pl.DataFrame({"minute": local.dt.truncate("1m"), "zone": zones})
-    known = parts.unique().filter(pl.col("zone") != "UTC").drop_nulls()
-    shifts = [clock.to_utc(minute, zone) - minute for minute, zone in known.iter_rows()]
-    known = known.with_columns(shift=pl.Series(shifts, dtype=pl.Duration("us")))
-    shift = parts.join(known, on=["minute", "zone"], how="left", maintain_order="left")["shift"]
-    return (local + shift.fill_null(timedelta())).alias(name)
-
-
-def finished(frame: pl.DataFrame) -> pl.DataFrame:
-    """Exactly the columns PARSED."""
-    there = set(frame.columns)
-    troubles = [name for name in ("trouble", "head_trouble", "body_trouble") if name in there]
-    troubles = [name for name in troubles if (frame[name] != "").any()]
-    trouble = (
-        pl.concat_str((_or_null(name) for name in troubles), separator="; ", ignore_nulls=True)
-        if troubles
-        else pl.lit("")
-    )
-    frame = frame.with_columns(
-        trouble=trouble,
-        family=pl.coalesce("family", "program_family"),
-        status=pl.when(pl.col("pattern").is_null()).then(pl.lit("partial")).otherwise(pl.lit("parsed")),
-    )
-    columns = []
-    for name, kind in PARSED.items():
-        column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
-        columns.append(column.fill_null("") if name in WORDS else column)
-    return frame.select(columns)
-
-
-def _or_null(name: str) -> pl.Expr:
-    return pl.when(pl.col(name) != "").then(pl.col(name))
+        near = frame.filter(pl.col("raw").str.contains(line.COMMAND, literal=True))
+        known = pl.col("pattern").is_in(commands) & (pl.col("raw").str.count_matches(line.COMMAND, literal=True) == 1)
+        return near.filter(~known.fill_null(value=False))["row"]

@@ -40,7 +40,7 @@ HEAD_COLUMNS: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When the batch was received: years are found only where both ends agree."""
+    """When the batch was received: a year is certain only where both ends find the same, far from where years end."""
 
     earliest: datetime
     latest: datetime
@@ -49,7 +49,8 @@ class Clock:
     def read(self, stamp: str) -> datetime | None:
         if stamp not in self._known:
             first = clock.read(stamp, self.earliest)
-            self._known[stamp] = first if first == clock.read(stamp, self.latest) else None
+            certain = first and 1000 <= first.year < 9999 and first == clock.read(stamp, self.latest)
+            self._known[stamp] = first if certain else None
         return self._known[stamp]
 
 
@@ -176,7 +177,7 @@ def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
     offsets = distinct(stamp["offset"])
     shift = offsets.judged(_minutes, pl.Int64)
     second = stamp["second"].str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
-    odd = stamp["second"].str.ends_with("60") | stamp["second"].str.starts_with("0")
+    odd = stamp["second"].str.contains("^(?:0|9999)|60$")
     fraction = (stamp["fraction"].fill_null("") + "000000").str.head(6).cast(pl.Int64)
     moved = pl.DataFrame({"second": second, "fraction": fraction, "shift": shift.fill_null(0)}).select(
         pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")

@@ -76,7 +76,7 @@ def _envelope(messages: pl.Series) -> pl.DataFrame:
     said: dict[str, pl.Expr | pl.Series] = {"prefix_detail": pl.lit(None, pl.String), "sure": pl.lit(value=True)}
     if messages.str.contains("^", literal=True).any():
         prefix, messages = _without_prefix(messages)
-        said = prefix.to_dict()
+        said = dict(prefix.to_dict())
     cut = split(messages, ",", ["sequence", "stamp", "text", "mac", "raw_block"]).with_columns(**said)
     if cut["sequence"].str.starts_with(" ").any():
         cut = cut.with_columns(pl.col("sequence").str.strip_chars_start(" "))

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from parsers.pattern import Pattern
     from parsers.patterns import Patterns
 
-_COMMAND = re.compile(r"(.*?\bCommand:)(.*)", re.DOTALL | re.IGNORECASE)
+_COMMAND = re.compile(r"(.*?Command:)(.*)", re.DOTALL)
+_OF_THE_SHELL = re.compile(r"(?s)(?i:lunash).*Command:")
+_BARE = re.compile(r" *(?:[A-Za-z]+ +: +[0-9A-Fa-fxX]+ +: +)?Command:")
 _ORIGIN = re.compile(r"(.*)( +: +[^ ]+ +:(?: +[^ ]+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)
-COMMAND_PROGRAM = "lunash"
+COMMAND = "Command:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def parse(line: Received, patterns: Patterns, inventory: Inventory, engine: Engi
     trouble.extend(set_times(row, head.stamp, body, line.received_at, inventory.zone(device)))
     trouble.extend(body.trouble if body else ())
     row["details"] = bodies.as_text(body.details) if body else None
-    row["raw"], row["message"] = masked(raw, head) if may_hold_command(head) else (raw, head.message)
+    row["raw"], row["message"] = raw, head.message
+    if holds_command(head, raw):
+        row["raw"], row["message"] = mask_command(raw), mask_command(head.message)
     row["trouble"] = "; ".join(trouble)
     return row
 
@@ -152,15 +156,11 @@ def set_times(
     return trouble
 
 
-def may_hold_command(head: header.Header) -> bool:
-    """Whether a message may be the Luna shell's: by its program, or where nobody knows the program."""
-    program = head.program.rpartition("/")[2].lower()
-    return program == COMMAND_PROGRAM or (not program and "ommand:" in head.message)
-
-
-def masked(raw: str, head: header.Header) -> tuple[str, str]:
-    """The line and its message with the secrets of a command hidden, in whatever state the line arrived."""
-    return mask_command(raw), mask_command(head.message)
+def holds_command(head: header.Header, raw: str) -> bool:
+    """Whether a line is a command of the Luna shell, or looks like one whose header was lost."""
+    if COMMAND not in raw:
+        return False
+    return bool(_OF_THE_SHELL.search(raw) or (not head.program and _BARE.match(head.message)))
 
 
 def mask_command(text: str) -> str:

@@ -17,7 +17,6 @@ from store.database import Database, StoreBroken, StoreError, StoreHeld, StoreTo
 HOLD = """
 import sys
 from pathlib import Path
-from store import database
 from store.database import Database
 db = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
@@ -164,8 +163,7 @@ def test_damaged_log_says_recover(tmp_path):
     """A flipped bit in the write-ahead log is damage too."""
     path = tmp_path / "store.duckdb"
     made = (
-        "import os, sys; from pathlib import Path; from store import database
-from store.database import Database\n"
+        "import os, sys; from pathlib import Path; from store.database import Database\n"
         "db = Database.open(Path(sys.argv[1]))\n"
         "with db.transaction() as c: c.execute(\"INSERT INTO reviews SELECT repeat('x', 500), now(), now(), '', '', '', '', now() FROM range(9)\")\n"
         "os._exit(0)"

@@ -1,0 +1,125 @@
+"""A batch as one frame: text out of bytes, and devices, times and the final columns onto it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from parsers import clock
+from parsers.columns import PARSED, WORDS
+from parsers.distinct import distinct
+
+if TYPE_CHECKING:
+    from parsers.inventory import Inventory
+
+
+def texts(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The lines as text, and which of them are text without a NUL."""
+    try:
+        text = raw.cast(pl.String)
+        plain = text.is_not_null()
+    except pl.exceptions.PolarsError:
+        text = pl.Series([_utf8(line) for line in raw.to_list()], dtype=pl.String)
+        plain = text.is_not_null()
+        text = text.fill_null("")
+    return text, plain & ~text.str.contains("\0", literal=True)
+
+
+def _utf8(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def unframed(text: pl.Series) -> pl.Series:
+    """Without the one CR or LF at the end, which is framing."""
+    ending = text.str.ends_with("\r") | text.str.ends_with("\n")
+    if not ending.any():
+        return text
+    line = pl.col("line").str
+    cut = pl.when(line.ends_with("\r")).then(line.strip_suffix("\r")).otherwise(line.strip_suffix("\n"))
+    return text.alias("line").to_frame().select(cut).to_series()
+
+
+def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
+    """The frame with the columns of the bodies; rows without a body have nulls there."""
+    if not bodies:
+        return frame.with_columns(
+            pl.lit(None, pl.String).alias(name) for name in ("pattern", "pattern_version", "family")
+        )
+    if len(bodies) == 1 and bodies[0].height == frame.height:
+        return frame.hstack(bodies[0].drop("row"))
+    together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed")
+    return frame.join(together, on="row", how="left", maintain_order="left")
+
+
+def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl.Series]:
+    """Adds `device`, and says where all that names a device agrees."""
+    agreed = pl.repeat(value=True, n=frame.height, dtype=pl.Boolean, eager=True)
+    if not inventory.devices:
+        return frame.with_columns(device=pl.lit("")), agreed
+    says = {"peer_identity": inventory.by_certificate, "hsm_serial": inventory.by_serial, "peer": inventory.by_host}
+    says |= {"host": inventory.by_host}
+    named = [distinct(frame[column]).judged(ask, pl.String) for column, ask in says.items() if column in frame.columns]
+    named = [names.set(names == "", None) for names in named]
+    device = pl.select(pl.coalesce(*named)).to_series()
+    for names in named:
+        agreed &= (names == device).fill_null(value=True)
+    return frame.with_columns(device=device.fill_null("")), agreed
+
+
+def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:
+    """Adds sent_at, event_at and event_at_source."""
+    moments = [name for name in ("record_at", "stamp_at") if name in frame.columns]
+    if inventory.zones():
+        zones = distinct(frame["device"]).judged(inventory.zone, pl.String)
+        frame = frame.with_columns(in_zone(frame, name, zones) for name in moments)
+    sources = [("block_at", "raw_block"), ("record_at", "record"), ("stamp_at", "header"), ("received_at", "received")]
+    sources = [(name, source) for name, source in sources if name in frame.columns]
+    source: pl.Expr = pl.lit("received")
+    for name, word in reversed(sources[:-1]):
+        source = pl.when(pl.col(name).is_not_null()).then(pl.lit(word)).otherwise(source)
+    return frame.with_columns(
+        sent_at=pl.col("stamp_at"), event_at=pl.coalesce(name for name, _ in sources), event_at_source=source
+    )
+
+
+def in_zone(frame: pl.DataFrame, name: str, zones: pl.Series) -> pl.Series:
+    """Local times in UTC, each by the zone of its row's device; a header's stamp may name its zone itself."""
+    zones = zones.set(frame["zoned"], "UTC") if name == "stamp_at" else zones
+    local = frame[name]
+    parts = pl.DataFrame({"minute": local.dt.truncate("1m"), "zone": zones})
+    known = parts.unique().filter(pl.col("zone") != "UTC").drop_nulls()
+    shifts = [clock.to_utc(minute, zone) - minute for minute, zone in known.iter_rows()]
+    known = known.with_columns(shift=pl.Series(shifts, dtype=pl.Duration("us")))
+    shift = parts.join(known, on=["minute", "zone"], how="left", maintain_order="left")["shift"]
+    return (local + shift.fill_null(timedelta())).alias(name)
+
+
+def finished(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exactly the columns PARSED."""
+    there = set(frame.columns)
+    troubles = [name for name in ("trouble", "head_trouble", "body_trouble") if name in there]
+    troubles = [name for name in troubles if (frame[name] != "").any()]
+    trouble = (
+        pl.concat_str((_or_null(name) for name in troubles), separator="; ", ignore_nulls=True)
+        if troubles
+        else pl.lit("")
+    )
+    frame = frame.with_columns(
+        trouble=trouble,
+        family=pl.coalesce("family", "program_family"),
+        status=pl.when(pl.col("pattern").is_null()).then(pl.lit("partial")).otherwise(pl.lit("parsed")),
+    )
+    columns = []
+    for name, kind in PARSED.items():
+        column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
+        columns.append(column.fill_null("") if name in WORDS else column)
+    return frame.select(columns)
+
+
+def _or_null(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
