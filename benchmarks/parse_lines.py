@@ -2,7 +2,7 @@
 
     python benchmarks/parse_lines.py [--lines 200000] [--rounds 5]
 
-Three kinds of lines: pure audit records, audit records with their proof (448 bytes, as the appliance writes them), and a
+Three kinds of lines: pure audit records, audit records with their proof (448 bytes, as the appliance writes them), a
 mix of all families in all header forms. The median of the rounds is printed, in CPU time; `line engine` is the engine
 that reads what the bulk engine is not sure of.
 """
@@ -82,7 +82,7 @@ def audit(count: int, *, proven: bool = False) -> Iterator[bytes]:
 
 
 def mixed(count: int) -> Iterator[bytes]:
-    """Two thirds audit records; the rest shell, NTLS, SSH and the appliance's own lines, a third of each in each form."""
+    """Two thirds audit records; the rest shell, NTLS, SSH and appliance lines, a third of each in each form."""
     dice = random.Random(11)
     for number in range(count):
         at = START + timedelta(milliseconds=number / 2)
@@ -94,7 +94,7 @@ def mixed(count: int) -> Iterator[bytes]:
                 ("hsmlogd", record(dice, number, at, serial)[0]),
                 (
                     "lunash",
-                    f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service status cbs'))}  : admin : {origin}",
+                    f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service list'))}  : admin : {origin}",
                 ),
                 ("NTLS", f'info : 0 : NTLS Client "app-{dice.randrange(50)}" connected and authenticated : {origin}'),
                 ("NTLS", f"info : 0 : Incoming connection request... : {origin}"),

@@ -13,6 +13,7 @@ import polars as pl
 
 from parsers import clock, header
 from parsers.columns import TIMESTAMP
+from parsers.cutting import evaluated, groups, split
 from parsers.distinct import distinct
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     """
     lines = text.alias("text").to_frame().with_row_index("row")
     stamped = text.str.contains(_STAMPED)
-    parts = [part for part in (_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))) if part.height]
-    cut = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
+    if not stamped.any():
+        cut = _worded(lines)
+    else:
+        cut = pl.concat([_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))]).sort("row")
     keys = distinct(cut["key"])
     heads = _heads(keys.values, received, programs)
     table = pl.DataFrame([keys.spread(column) for column in heads.get_columns()])
@@ -76,15 +79,9 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
 
 def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
     """The columns HEAD_COLUMNS of each head; heads that differ in their stamp alone are parsed once."""
-    names = ["pri", "stamp", "tag"]
-    parts = (
-        keys.alias("k")
-        .to_frame()
-        .select("k", pl.col("k").str.extract_groups(_WORDED).struct.rename_fields(names).alias("p"))
-        .unnest("p")
-    )
+    parts = groups(keys, _WORDED, ["pri", "stamp", "tag"]).with_columns(keys.alias("whole"))
     plain = pl.concat_str("pri", pl.lit(_ANY_STAMP), "tag")
-    each = distinct(parts.select(pl.coalesce(plain, "k")).to_series())
+    each = distinct(parts.select(pl.coalesce(plain, "whole")).to_series())
     table = each.table((_head(key, received, programs) for key in each.values.to_list()), HEAD_COLUMNS)
     stamps = distinct(parts["stamp"])
     own = stamps.judged(received.read, TIMESTAMP)
@@ -117,10 +114,9 @@ def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, 
 
 def _worded(lines: pl.DataFrame) -> pl.DataFrame:
     """`<PRI>Nov 23 08:15:01 host tag[pid]: message`: everything to the first colon with a blank."""
-    cut = lines.select("row", pl.col("text").str.splitn(": ", 2).struct.rename_fields(["head", "message"]).alias("cut"))
-    cut = cut.unnest("cut")
+    cut = split(lines["text"], ": ", ["head", "message"])
     return cut.select(
-        "row",
+        lines["row"],
         key=pl.col("head") + ": ",
         message=pl.col("message"),
         stamp_at=pl.lit(None, TIMESTAMP),
@@ -136,57 +132,43 @@ def _no_mark(column: str) -> pl.Expr:
 
 def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
     """RFC 5424 without structured data, and rsyslog's forward form."""
-    if not lines.height:
-        return []
-    cut = lines.select("row", pl.col("text").str.splitn(">", 2).struct.rename_fields(["pri", "rest"]).alias("cut"))
-    cut = cut.unnest("cut")
+    cut = split(lines["text"], ">", ["pri", "rest"]).with_columns(lines["row"])
     new = cut["rest"].str.starts_with("1 ")
     return [_rfc5424(cut.filter(new)), _forwarded(cut.filter(~new))]
 
 
 def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
     names = ["one", "stamp", "host", "app", "pid", "id", "data", "message"]
-    parts = cut.select("row", "pri", pl.col("rest").str.splitn(" ", 8).struct.rename_fields(names).alias("p")).unnest(
-        "p"
-    )
-    key = pl.concat_str(
-        "pri", pl.lit(">1 - "), "host", pl.lit(" "), "app", pl.lit(" "), "pid", pl.lit(" "), "id", pl.lit(_NO_DATA)
-    )
-    return _with_stamp(
-        parts.with_columns(
-            key=key,
-            message=pl.col("message").fill_null("").str.strip_prefix(header.BYTE_ORDER_MARK),
-            fits=(pl.col("data") == "-").fill_null(value=False),
-        )
-    )
+    parts = split(cut["rest"], " ", names).with_columns(cut["row"], cut["pri"])
+    words = pl.concat_str("host", "app", "pid", "id", separator=" ")
+    message = pl.col("message").fill_null("").str.strip_prefix(header.BYTE_ORDER_MARK)
+    key = pl.concat_str("pri", pl.lit(">1 - "), words, pl.lit(_NO_DATA))
+    fits = (pl.col("data") == "-").fill_null(value=False)
+    return _with_stamp(parts.with_columns(key=key, message=message, fits=fits))
 
 
 def _forwarded(cut: pl.DataFrame) -> pl.DataFrame:
-    halves = pl.col("rest").str.splitn(" ", 2).struct.rename_fields(["stamp", "rest"])
-    parts = cut.select("row", "pri", halves.alias("p")).unnest("p")
-    halves = pl.col("rest").str.splitn(": ", 2).struct.rename_fields(["tag", "message"])
-    parts = parts.select("row", "pri", "stamp", halves.alias("p")).unnest("p")
+    parts = split(cut["rest"], " ", ["stamp", "rest"])
+    parts = split(parts["rest"], ": ", ["tag", "message"]).with_columns(parts["stamp"], cut["row"], cut["pri"])
     key = pl.concat_str("pri", pl.lit(f">{_ANY_STAMP} "), "tag", pl.lit(": "))
     return _with_stamp(parts.with_columns(key=key, fits=_no_mark("message")))
 
 
 def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
     """Adds the moment that each line's own stamp says; a doubtful stamp makes the line unsure."""
-    names = ["second", "fraction", "offset"]
-    stamp = parts.select(pl.col("stamp").str.extract_groups(_ISO).struct.rename_fields(names).alias("s")).unnest("s")
+    stamp = groups(parts["stamp"], _ISO, ["second", "fraction", "offset"])
     offsets = distinct(stamp["offset"])
     shift = offsets.judged(_minutes, pl.Int64)
     second = stamp["second"].str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
     odd = stamp["second"].str.contains("^(?:0|9999)|60$")
     fraction = (stamp["fraction"].fill_null("") + "000000").str.head(6).cast(pl.Int64)
-    moved = pl.DataFrame({"second": second, "fraction": fraction, "shift": shift.fill_null(0)}).select(
-        pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")
-    )
+    moved = pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")
+    stamp_at = evaluated(moved, second.alias("second"), fraction.alias("fraction"), shift.fill_null(0).alias("shift"))
     return parts.select(
         "row",
         "key",
         "message",
-        stamp_at=moved.to_series(),
+        stamp_at=stamp_at,
         stamped=pl.lit(value=True),
         zoned=stamp["offset"].is_not_null(),
         sure=pl.col("fits") & (second.is_not_null() & ~odd & (stamp["offset"].is_null() | shift.is_not_null())),

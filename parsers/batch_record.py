@@ -57,7 +57,7 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
 
 
 def _sure(frame: pl.DataFrame) -> pl.Series:
-    """The bracket that closes the code was cut off with the blank before a tail: it must be gone then, and only then."""
+    """The bracket that closes the code was cut off with the blank before a tail: gone then, and only then."""
     cut_as_said = (frame["bracket_cut"] == frame["tail"].is_not_null()).fill_null(value=False)
     parts = frame["middle_sure"].fill_null(value=False) & frame["tail_sure"].fill_null(value=True)
     return frame["sure"] & parts & cut_as_said & frame["record_at"].is_not_null()

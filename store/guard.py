@@ -98,8 +98,11 @@ def _check_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
     tree = _tree(cursor, sql)
     if tree["error"]:
         raise Refused(f"this statement cannot be examined; allowed is {ALLOWED}")
-    for node in _nodes(tree["statements"]):
-        _check_node(node)
+    try:
+        for node in _nodes(tree["statements"]):
+            _check_node(node)
+    except KeyError as missing:
+        raise Refused(f"this statement cannot be examined: {missing}") from None
 
 
 def _tree(cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -155,11 +158,15 @@ def _check_table_function(call: dict[str, Any]) -> None:
         raise Refused(f"the function {name} is not allowed")
     if name.lower() not in NAMES_A_TABLE:
         return
-    for node in _nodes(call["children"][:1]):
-        texts = [*node.get("column_names", []), node.get("value")]
-        for text in texts:
-            for part in re.split(r"[.\"\s]+", text) if isinstance(text, str) else []:
-                _check_table(part)
+    for text in _texts(call["children"] if "children" in call else call["arguments"]):  # 1.5 and 2.0
+        for part in re.split(r"[.\"\s]+", text):
+            _check_table(part)
+
+
+def _texts(tree: object) -> Iterator[str]:
+    for node in _nodes(tree):
+        for value in node.values():
+            yield from (text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))
 
 
 def _check_shown(node: dict[str, Any]) -> None:

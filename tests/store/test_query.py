@@ -336,6 +336,7 @@ def test_every_function_that_reaches_out_is_refused():
         {"node": {"type": "SELECT_NODE", "cte_map": {"map": [{"value": {"query": {"node": {"type": "COPY_NODE"}}}}]}}},
         {"node": {"type": "SELECT_NODE", "from_table": {"type": "BOX_SCORE", "alias": "", "sample": None}}},
         {"node": {"type": "SELECT_NODE", "select_list": [{"class": "EXOTIC", "type": "EXOTIC"}]}},
+        {"node": {"type": "SELECT_NODE", "from_table": {"type": "BASE_TABLE", "path": ["pg_settings"]}}},
     ],
 )
 def test_trees_of_a_later_duckdb_are_refused(tree):
