@@ -94,7 +94,7 @@ def mixed(count: int) -> Iterator[bytes]:
                 ("hsmlogd", record(dice, number, at, serial)[0]),
                 (
                     "lunash",
-                    f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'service list'))}  : admin : {origin}",
+                    f"info : 0 : Command: {dice.choice(('hsm show', 'client list', 'time'))}  : admin : {origin}",
                 ),
                 ("NTLS", f'info : 0 : NTLS Client "app-{dice.randrange(50)}" connected and authenticated : {origin}'),
                 ("NTLS", f"info : 0 : Incoming connection request... : {origin}"),
