@@ -45,7 +45,7 @@ def knows(pattern: Pattern) -> bool:
 
 
 def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
-    """Per message the columns of its body, `details`, `record_at`, `block_at`, `body_trouble` and `sure`.
+    """Per message: the columns of its body, `details`, `record_at`, `block_at`, `body_trouble`, `sure`.
 
     `record_at` is the stamp as written, before its device's zone. Where `sure` is false the others mean nothing.
     """
