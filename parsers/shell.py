@@ -14,7 +14,8 @@ from parsers.meaning import class_of, table
 
 _TOKEN = re.compile(r"""(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s"'])+""")
 _OPTION = re.compile(
-    r"[-\u2010-\u2015\u2212]+([A-Za-z][A-Za-z0-9_-]*)(?:([=:]?)(?![A-Za-z0-9_-])(.+)|([=:]))?", re.DOTALL
+    r"[-\u2010-\u2015\u2212]+(?P<name>[A-Za-z][A-Za-z0-9_-]*)(?:[=:](?P<value>.+)|(?P<attached>[^A-Za-z0-9_=:-].*)|(?P<open>[=:]))?",
+    re.DOTALL,
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*)(=)(.*)", re.DOTALL)
 _FLAGS = frozenset(
@@ -179,16 +180,17 @@ class _Line:
         return shown
 
     def _option(self, found: re.Match[str]) -> str:
-        typed, _, value, separator = found.groups()
-        typed = typed.lower()
+        typed = found["name"].lower()
         name = _full_name(typed, self.candidates)
         self.options[name] = True
-        self.waiting = typed if separator or not (value or name in _FLAGS) else ""
-        if not value:
+        value = found["value"] or found["attached"]
+        if value is None:
+            self.waiting = typed if found["open"] or name not in _FLAGS else ""
             return found[0]
+        self.waiting = ""
         shown = MASK if _hides(typed, self.candidates) else value
         self.options[name] = _bare(shown)
-        return found[0][: found.start(3)] + shown
+        return found[0].removesuffix(value) + shown
 
 
 def argument(text: str, candidates: list[Command]) -> str:

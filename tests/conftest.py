@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import pytest
+
 from support.installation import BASIC, Site
 
 

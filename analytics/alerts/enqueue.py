@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
-    from store.findings import Finding
 
     from analytics.alerts.sinks import Sink
+    from store.findings import Finding
 
 
 def enqueue(  # noqa: PLR0913  (a finding, why, who, when, and the two texts of its detector)

@@ -69,10 +69,9 @@ def _query(settings: Configuration, sql: str, form: str, rows: int, seconds: flo
 
 
 def _query_here(desk: Any, sql: str, form: str, rows: int, seconds: float) -> tuple[bytes, bool]:  # noqa: ANN401
-    from store.query import QueryFailed, Refused, Stopped, run_query
-
     from hsmtrail.failures import Misuse
     from hsmtrail.formats import WRITERS
+    from store.query import QueryFailed, Refused, Stopped, run_query
 
     try:
         result = run_query(desk.db, sql, None, seconds=seconds, rows=rows, asked_by=desk.user)

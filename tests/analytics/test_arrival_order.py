@@ -7,11 +7,11 @@ from itertools import chain
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.bench import Bench, at, in_memory
 
 from analytics.case_tables import moment_of
 from analytics.cases import cases_path, read_cases
 from analytics.detector import load_all
+from support.bench import Bench, at, in_memory
 
 PHASES = (Phase.explicit, Phase.generate)
 """No shrinking: a counterexample of ten rows is read soon enough, and a failing run ends."""

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from support.bench import NOON, Bench, at
 
 from analytics import baseline, changes
 from analytics.state import observed
+from support.bench import NOON, Bench, at
 
 LINES = """
 time     | device | family | outcome | setting                       | value   | account | partition

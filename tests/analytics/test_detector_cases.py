@@ -3,11 +3,11 @@
 from collections import Counter
 
 import pytest
-from support.bench import write_detector
 
 from analytics.cases import CasesError, cases_path, read_cases, run_case, run_cases
 from analytics.detector import load, load_all
 from analytics.state import GONE, MOMENTARY
+from support.bench import write_detector
 
 DETECTORS = load_all()
 CASES = [(detector, case) for detector in DETECTORS for case in read_cases(cases_path(detector))]

@@ -1,9 +1,9 @@
 """Reading detectors: what a file must hold, and that every mistake is told at once with its place."""
 
 import pytest
-from support.bench import CHAINS, write_detector
 
 from analytics.detector import DetectorError, Override, load, load_all
+from support.bench import CHAINS, write_detector
 
 ROW = "SELECT device AS subject, event_at AS first_seen, event_at AS last_seen, [record_id] AS evidence FROM events"
 WINDOW = "WHERE event_at BETWEEN $window_start AND $window_end"

@@ -1,9 +1,9 @@
 """What becomes of findings when records arrive: identity, growth, joining, splitting, voiding, closing."""
 
 import pytest
-from support.bench import Bench, bench, write_detector
 
 from analytics.detector import load
+from support.bench import Bench, bench, write_detector
 
 
 def failed(*times, device="hsm1"):

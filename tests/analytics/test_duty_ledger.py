@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from support.bench import NOON, STATE, Bench, at, bench, in_memory, write_detector
 
 from analytics.asking import CannotJudge
 from analytics.detector import Detectors, Override, load, load_all
 from analytics.duty import Duty, Limits
+from support.bench import NOON, STATE, Bench, at, bench, in_memory, write_detector
 
 FAILED = [{"time": "10:00:00", "device": "hsm1", "operation": "login", "outcome": "failed"}]
 OFF = [{"time": "10:00:00", "device": "hsm1", "setting": "ipcheck", "value": "off"}]

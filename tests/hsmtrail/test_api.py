@@ -5,6 +5,7 @@ import http.client
 import json
 
 import pytest
+
 from support.installation import BASIC
 
 TOKENS = {"reader": "reading-token", "analyst": "deciding-token"}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.installation import BASIC, PROGRAM, eventually
 
 LINES = (

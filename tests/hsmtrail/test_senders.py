@@ -5,6 +5,7 @@ import subprocess
 import threading
 
 import pytest
+
 from support.installation import eventually
 
 LINES = 10_000

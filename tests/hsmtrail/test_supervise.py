@@ -5,9 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from support.installation import eventually
-
 from hsmtrail.supervise import Child
+from support.installation import eventually
 
 
 def child(program):

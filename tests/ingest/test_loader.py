@@ -6,7 +6,6 @@ from datetime import timedelta
 import duckdb
 import polars as pl
 import pytest
-from support.spooled import Receiver, utc_now
 
 from ingest.loader import Loader, lag_seconds
 from ingest.parsed import unparsed
@@ -17,6 +16,7 @@ from parsers.columns import PARSED
 from parsers.inventory import Inventory
 from store.database import Database
 from store.writer import stored_batches
+from support.spooled import Receiver, utc_now
 
 COMMAND = b"<142>Nov 23 08:15:01 luna-a lunash [4242]: info : 0 : Command: hsm show  : admin : Console"
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.spooled import Receiver
 
 from store.database import Database
+from support.spooled import Receiver
 
 PROGRAM = """
 import sys, threading

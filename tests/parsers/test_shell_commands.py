@@ -32,7 +32,8 @@ def test_names(text, name, operation):
 
 
 @pytest.mark.parametrize(
-    ("text", "command_class"), [("hsm log", "session"), ("hsm change", "privileged"), ("sys", "other"), ("h s", "privileged")]
+    ("text", "command_class"),
+    [("hsm log", "session"), ("hsm change", "privileged"), ("sys", "other"), ("h s", "privileged")],
 )
 def test_ambiguous_shortcuts(text, command_class):
     """What more than one command could mean stays as typed, in the class of the worst of them."""

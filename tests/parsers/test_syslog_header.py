@@ -60,7 +60,10 @@ STAMP = "Oct 11 22:14:15"
         ("<34>1 - - - - - -", {"facility": 4, "host": "", "program": "", "process_id": None, "message": ""}),
         ("<34>1 - - - - - - ", {"message": ""}),
         ("<34>1 - box app - - [x", {"message": "[x", "trouble": ("malformed structured data",)}),
-        ("<34>2 2026-11-23T08:15:01Z box app - - - x", {"host": "", "message": "2 2026-11-23T08:15:01Z box app - - - x"}),
+        (
+            "<34>2 2026-11-23T08:15:01Z box app - - - x",
+            {"host": "", "message": "2 2026-11-23T08:15:01Z box app - - - x"},
+        ),
         # none
         ("NTLS[8508]: x", {"facility": None, "program": "NTLS", "process_id": "8508", "message": "x"}),
         ("hello: world", {"program": "", "message": "hello: world"}),

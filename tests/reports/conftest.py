@@ -1,9 +1,9 @@
 """Fixtures of pack tests: an empty store, one with a lively week, and settings."""
 
 import pytest
-from support.shelf import Shelf, lively_week
 
 from reports.settings import DetectorNote, PackSettings
+from support.shelf import Shelf, lively_week
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import subprocess
 import zlib
 
 import pytest
-from support.shelf import WEEK
 
 from reports.pack import make_pack
 from reports.render import write_pack
+from support.shelf import WEEK
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "

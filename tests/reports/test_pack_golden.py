@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from support.shelf import WEEK
-
 from reports.pack import make_pack
 from reports.render import render
+from support.shelf import WEEK
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pack.html"
 

@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.shelf import HOSTILE, MONDAY, ROOT, WEEK, Shelf, lively_week
 
 from reports import period
 from reports.pack import PackSettings, make_pack
 from reports.render import Previous, as_json, policy, previous_pack, render, style, write_pack
+from support.shelf import HOSTILE, MONDAY, ROOT, WEEK, Shelf, lively_week
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from support.shelf import MONDAY, RECEIVER, WEEK
 
 from reports.pack import PackSettings, make_pack
+from support.shelf import MONDAY, RECEIVER, WEEK
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.rows import AT, audit, batch, frame, identity, later, record
 
 from store import copies
 from store.database import Database
 from store.writer import Writer
+from support.rows import AT, audit, batch, frame, identity, later, record
 
 RELAY = {"peer": "192.0.2.20"}
 IMPORT = {"receiver": 0, "listener": "import", "transport": "import", "peer": "/srv/logs/messages", "peer_port": None}

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from support.rows import AT, batch, counted, frame, identity, later, record
 
 from store.writer import Writer
+from support.rows import AT, batch, counted, frame, identity, later, record
 
 SUMS = "received, kernel_dropped, refused, cut, spooled, stored, copies"
 

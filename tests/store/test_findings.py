@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from support.bench import NOON, in_memory
 
 from store import findings
 from store.findings import Finding, Step
+from support.bench import NOON, in_memory
 
 FINDING = Finding(
     id=0,

@@ -4,12 +4,12 @@ import json
 
 import duckdb
 import pytest
-from support.rows import AT, audit, batch, frame, record
 
 from store import functions
 from store.guard import check
 from store.query import QueryFailed, Refused, Stopped, run_query
 from store.writer import store_batches
+from support.rows import AT, audit, batch, frame, record
 
 ROWS = [record(1), record(2, severity=4), audit(3, 41, details='{"level": 1}', strike=True, role="so", severity=4)]
 

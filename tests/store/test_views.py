@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from support.rows import audit, batch, frame, record
-
 from store.writer import store_batches
+from support.rows import audit, batch, frame, record
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "views.md"
 ROWS = [

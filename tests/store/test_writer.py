@@ -5,10 +5,10 @@ import json
 import duckdb
 import polars as pl
 import pytest
-from support.rows import AT, audit, batch, counted, frame, identity, later, record
 
 from store.database import ROW_GROUP
 from store.writer import StoredBatch, Writer, store_batches, stored_batches
+from support.rows import AT, audit, batch, counted, frame, identity, later, record
 
 
 def test_every_column_comes_back_as_it_was(db, ask):

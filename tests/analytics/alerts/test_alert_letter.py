@@ -6,12 +6,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from support.alerting import FINDING, KEY, NOON
 
 from analytics.alerts.letter import CannotBeMade, write_letter
 from analytics.alerts.message import Line, PackMessage, TrialMessage
 from analytics.alerts.sinks import EmailSink
 from analytics.alerts.words import finding_words, first_steps, headline
+from support.alerting import FINDING, KEY, NOON
 
 SINK = EmailSink("post", "mail.example.org", 25, "hsm@example.org", ("a@example.org", "b@example.org"))
 HOSTILE = (

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.alerting import FINDING, MailServer, make_certificate
 
 from analytics.alerts.mail import send_mail
 from analytics.alerts.sinks import EmailSink
+from support.alerting import FINDING, MailServer, make_certificate
 
 MAILBOXES = ("a@example.org", "b@example.org")
 

@@ -6,7 +6,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.alerting import FINDING, KEY, NOON, PACK
 
 from analytics.alerts.message import (
     TrialMessage,
@@ -15,6 +14,7 @@ from analytics.alerts.message import (
     countdown,
     from_text,
 )
+from support.alerting import FINDING, KEY, NOON, PACK
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

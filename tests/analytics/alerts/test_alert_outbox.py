@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.alerting import NOON, SECRET, Clock, Hook, MailServer
 
 from analytics.alerts.outbox import LONGEST_DELAY, Limits, Outbox, delay, enqueue, enqueue_pack, enqueue_test
 from analytics.alerts.sinks import EmailSink, WebhookSink
 from store.database import Database
 from store.findings import Finding
+from support.alerting import NOON, SECRET, Clock, Hook, MailServer
 
 RAW = "2026-11-23T12:00:00Z hsm1 lunash: HSM Admin Login: incorrect password \u202e<b>"
 

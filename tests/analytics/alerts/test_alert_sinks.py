@@ -1,9 +1,9 @@
 """Who is told, and what of it never shows."""
 
 import pytest
-from support.alerting import SECRET
 
 from analytics.alerts.sinks import EmailSink, WebhookSink, reaches
+from support.alerting import SECRET
 
 
 def test_secrets_never_show():

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
-from support.alerting import FINDING, NOON, PACK, SECRET, TRIAL, Hook, make_certificate
 
 from analytics.alerts.forms import dedup_key, form
 from analytics.alerts.message import Line
 from analytics.alerts.sinks import WebhookSink
 from analytics.alerts.webhook import post
+from support.alerting import FINDING, NOON, PACK, SECRET, TRIAL, Hook, make_certificate
 
 HOSTILE = "<!channel> <http://evil.example.net|click> [click](https://evil.example.net) *b* \u202e\x1b[31m\r\n"
 
