@@ -10,7 +10,7 @@ import polars as pl
 from parsers import body as bodies
 from parsers import shell
 from parsers.columns import BITS, PARSED
-from parsers.cutting import UNSAFE_IN_JSON, groups, members, whole
+from parsers.cutting import UNSAFE_IN_JSON, braced, groups, whole
 from parsers.distinct import Distinct, distinct
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Fields:
         if name not in BITS:
             self.columns[name] = text
             return
-        number = whole(text, BITS[name])
+        number = text.alias(name).to_frame().select(whole(name, BITS[name])).to_series()
         self.columns[name] = number
         self.doubts.append(number.is_null() & text.is_not_null())
 
@@ -79,7 +79,8 @@ class Fields:
         more, sure = self._judge()
         for doubt in self.doubts:
             sure &= ~doubt
-        details = "{" + members([*self.members, more["more_details"]]) + "}"
+        members = [member.alias(str(index)) for index, member in enumerate([*self.members, more["more_details"]])]
+        details = pl.DataFrame(members).select(braced([pl.all()])).to_series()
         own = [series.alias(name) for name, series in self.columns.items()]
         return pl.DataFrame([self.row, *own]).hstack(more.drop("more_details")).with_columns(details=details, sure=sure)
 

@@ -68,7 +68,7 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
         cut = pl.concat([_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))]).sort("row")
     keys = distinct(cut["key"])
     heads = _heads(keys.values, received, programs)
-    table = pl.DataFrame([keys.spread(column) for column in heads.get_columns()])
+    table = keys.spread_all(heads)
     return table.with_columns(
         cut["message"],
         zoned=pl.when(cut["stamped"]).then(cut["zoned"]).otherwise(table["zoned"]),

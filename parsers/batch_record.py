@@ -17,7 +17,7 @@ from parsers import clock, template
 from parsers.batch_block import with_blocks
 from parsers.batch_tail import read_middles, read_tails, with_meaning
 from parsers.columns import TIMESTAMP
-from parsers.cutting import UNSAFE_IN_JSON, members, split, whole
+from parsers.cutting import UNSAFE_IN_JSON, braced, split, whole
 from parsers.distinct import distinct
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ KNOWN = template.read(
 )
 _STAMP = re.compile(template.KINDS["stamp"])
 _NUMBERS = ("audit_sequence", "session", "access_major", "access_minor")
+_CUT = ("text", "sn", "w_session", "w_access", "access", "rest", "fixed")
+_SURE = (
+    (pl.col("sure") & pl.col("middle_sure") & pl.col("record_at").is_not_null()).fill_null(value=False)
+    & pl.col("tail_sure").fill_null(value=True)
+    # the bracket that closes the code was cut off with the blank before a tail: gone then, and only then
+    & (pl.col("bracket_cut") == pl.col("tail").is_not_null()).fill_null(value=False)
+)
 _WORKING = (
     *("stamp", "middle", "tail", "prefix_detail", "actor_detail", "tail_detail", "actor", "printed_code"),
     *("middle_sure", "tail_sure", "bracket_cut"),
@@ -53,18 +60,8 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
     middles, codes = read_middles(frame["middle"], pattern)
     frame = with_meaning(pl.concat([frame, middles, read_tails(frame["tail"], pattern)], how="horizontal"), codes)
     frame = with_blocks(frame.with_columns(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
-    return frame.with_columns(details=_details(frame), sure=_sure(frame)).drop(_WORKING)
-
-
-def _sure(frame: pl.DataFrame) -> pl.Series:
-    """The bracket that closes the code was cut off with the blank before a tail: gone then, and only then."""
-    cut_as_said = (frame["bracket_cut"] == frame["tail"].is_not_null()).fill_null(value=False)
-    parts = frame["middle_sure"].fill_null(value=False) & frame["tail_sure"].fill_null(value=True)
-    return frame["sure"] & parts & cut_as_said & frame["record_at"].is_not_null()
-
-
-def _details(frame: pl.DataFrame) -> pl.Series:
-    return "{" + members([frame["prefix_detail"], frame["actor_detail"], frame["tail_detail"]]) + "}"
+    details = braced(["prefix_detail", "actor_detail", "tail_detail"])
+    return frame.with_columns(details=details, sure=_SURE).drop(_WORKING)
 
 
 def _moment(stamp: str) -> datetime | None:
@@ -121,16 +118,13 @@ def _words(cut: pl.DataFrame) -> pl.DataFrame:
 def _cut_words(cut: pl.DataFrame, *, with_serial: bool) -> pl.DataFrame:
     names = (["sn", "hsm_serial"] if with_serial else []) + ["w_session", "session", "w_access", "access", "rest"]
     words = split(cut["text"], " ", names)
-    access = split(words["access"], ":", ["major", "minor"])
-    numbers = (cut["sequence"], words["session"], access["major"], access["minor"])
-    columns = {name: whole(text, 64) for name, text in zip(_NUMBERS, numbers, strict=True)}
-    sure = cut["sure"] & (words["w_session"] == "session") & (words["w_access"] == "Access")
-    for number in columns.values():
-        sure &= number.is_not_null()
-    columns["hsm_serial"] = pl.repeat(None, cut.height, dtype=pl.String, eager=True)
-    if with_serial:
-        columns["hsm_serial"] = words["hsm_serial"]
-        sure &= words["hsm_serial"].str.contains(_form("digits"))
+    access = split(words["access"], ":", ["access_major", "access_minor"])
     halves = split(words["rest"], ") ", ["middle", "tail"])
-    found = (series.alias(name) for name, series in columns.items())
-    return cut.drop("sequence", "text").with_columns(*found, *halves, sure=sure.fill_null(value=False))
+    if not with_serial:
+        words = words.with_columns(hsm_serial=pl.lit(None, pl.String))
+    serial = pl.col("hsm_serial").str.contains(_form("digits")) if with_serial else pl.lit(value=True)
+    fixed = serial & (pl.col("w_session") == "session") & (pl.col("w_access") == "Access")
+    parts = pl.concat([cut, words, access, halves], how="horizontal").rename({"sequence": "audit_sequence"})
+    checked = parts.with_columns(*(whole(name, 64) for name in _NUMBERS), fixed=fixed)
+    sure = pl.all_horizontal("sure", "fixed", *(pl.col(name).is_not_null() for name in _NUMBERS))
+    return checked.select(pl.exclude("sure", *_CUT), sure=sure.fill_null(value=False))

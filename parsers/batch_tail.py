@@ -80,7 +80,7 @@ def read_tails(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
         rows = pl.DataFrame([_odd(text) for text in each.values.filter(odd).to_list()], schema=_TAIL, orient="row")
         places = pl.concat([(~odd).arg_true(), odd.arg_true()])
         tails = pl.concat([tails.filter(~odd), rows])[places.arg_sort()]
-    return pl.DataFrame([each.spread(column) for column in tails])
+    return each.spread_all(tails)
 
 
 def _odd(text: str) -> tuple[object, ...]:
@@ -95,21 +95,28 @@ def _usual(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     names = [entry.name for entry in template.fields(pattern.usual_tail)]
     form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     found = groups(" " + texts, form, ["matched", *names])
-    absent = pl.repeat(None, texts.len(), dtype=pl.String, eager=True)
-    partition, role, key, handle, using, entry = (found[name] if name in names else absent for name in _USUAL)
+    found = found.with_columns(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
+    role, key, handle = pl.col("role_id"), pl.col("key"), pl.col("object_handle")
     role_id = role.cast(pl.UInt8, strict=False)
-    sure = found["matched"].is_not_null() & (role.is_null() | role_id.is_not_null())
-    sure &= key.is_null() | handle.is_null()
-    object_handle = handle.cast(pl.UInt64, strict=False).fill_null(key.cast(pl.UInt64, strict=False))
-    details = members(['"role_id":' + role, '"key":' + key, '"using":"' + using + '"'])
-    columns = (partition, role_id, object_handle, absent, entry, details, sure)
-    return pl.DataFrame([column.alias(name) for name, column in zip(_TAIL, columns, strict=True)])
+    said = (pl.lit('"role_id":') + role, pl.lit('"key":') + key, pl.lit('"using":"') + pl.col("using") + pl.lit('"'))
+    return found.select(
+        "partition",
+        role_id,
+        pl.coalesce(handle, key).cast(pl.UInt64, strict=False).alias("object_handle"),
+        pl.lit(None, pl.String).alias("object_uid"),
+        "entry",
+        tail_detail=members(said),
+        tail_sure=pl.col("matched").is_not_null()
+        & (role.is_null() | role_id.is_not_null())
+        & (key.is_null() | handle.is_null()),
+    )
 
 
 def with_meaning(frame: pl.DataFrame, middles: pl.Series) -> pl.DataFrame:
     """Adds operation, outcome, strike and role: judged once per middle, role number and presence of a container."""
-    role = frame["role_id"].cast(pl.UInt64).fill_null(_NO_ROLE)
-    keys = middles.cast(pl.UInt64) * 1024 + role * 2 + frame["partition"].is_not_null().cast(pl.UInt64)
+    role = pl.col("role_id").cast(pl.UInt64).fill_null(_NO_ROLE)
+    number = pl.lit(middles).cast(pl.UInt64) * 1024 + role * 2 + pl.col("partition").is_not_null()
+    keys = frame.select(number.alias("key")).to_series()
     each = distinct(keys)
     facts = frame.select(*_FACTS, key=keys).unique("key", keep="any").drop_nulls("key")
     known = {row[-1]: _meaning(row[:-1]) for row in facts.iter_rows()}

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNSAFE_IN_JSON = r'["\\\x00-\x1f]'
 """What JSON writes with a backslash: a text without any of it stands between quotes as it is."""
@@ -25,16 +30,19 @@ def evaluated(expression: pl.Expr, *columns: pl.Series) -> pl.Series:
     return pl.DataFrame(list(columns)).select(expression).to_series()
 
 
-def members(columns: list[pl.Series]) -> pl.Series:
+def members(columns: Sequence[pl.Expr | str]) -> pl.Expr:
     """Members of a JSON object joined by commas, those that are there; null where none is."""
-    frame = pl.DataFrame([column.alias(str(index)) for index, column in enumerate(columns)])
-    joined = frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True)).to_series()
-    return joined.set(joined == "", None)
+    joined = pl.concat_str(columns, separator=",", ignore_nulls=True)
+    return pl.when(joined != "").then(joined)
 
 
-def whole(column: pl.Series, bits: int) -> pl.Series:
+def braced(columns: Sequence[pl.Expr | str]) -> pl.Expr:
+    """The JSON object of such members; null where there is none."""
+    return pl.lit("{") + members(columns) + pl.lit("}")
+
+
+def whole(name: str, bits: int) -> pl.Expr:
     """Numbers of at most 20 digits and so many bits; null for everything else (a cast alone takes a plus sign)."""
     small = {8: pl.UInt8, 16: pl.UInt16, 32: pl.UInt32, 64: pl.UInt64}[bits]
-    number = column.cast(pl.UInt64, strict=False)
-    plain = (column.str.len_bytes() <= 20) & ~column.str.starts_with("+")
-    return number.set(~plain, None).cast(small, strict=False)
+    plain = (pl.col(name).str.len_bytes() <= 20) & ~pl.col(name).str.starts_with("+")
+    return pl.when(plain).then(pl.col(name).cast(small, strict=False)).alias(name)

@@ -28,12 +28,15 @@ class Distinct:
 
     def table(self, rows: Iterable[tuple[object, ...]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """One tuple per distinct value, spread to all rows."""
-        entries = pl.DataFrame(list(rows), schema=dict(schema), orient="row")
-        return pl.DataFrame([self.spread(column) for column in entries.get_columns()])
+        return self.spread_all(pl.DataFrame(list(rows), schema=dict(schema), orient="row"))
+
+    def spread_all(self, entries: pl.DataFrame) -> pl.DataFrame:
+        """A frame with one row per distinct value becomes one with a row per row."""
+        return entries.select(pl.all().gather(self.codes))
 
 
 def distinct(column: pl.Series) -> Distinct:
     frame = column.alias("value").to_frame()
-    values = frame.unique().drop_nulls().with_row_index("code")
+    values = frame.lazy().unique().drop_nulls().with_row_index("code").collect()
     codes = frame.join(values, on="value", how="left", maintain_order="left")["code"]
     return Distinct(codes, values["value"])
