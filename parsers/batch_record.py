@@ -33,6 +33,7 @@ KNOWN = template.read(
 )
 _STAMP = re.compile(template.KINDS["stamp"])
 _NUMBERS = ("audit_sequence", "session", "access_major", "access_minor")
+_DETAILS = ("prefix_detail", "actor_detail", "tail_detail")
 _CUT = ("text", "sn", "w_session", "w_access", "access", "rest", "fixed")
 _SURE = (
     (pl.col("sure") & pl.col("middle_sure") & pl.col("record_at").is_not_null()).fill_null(value=False)
@@ -60,7 +61,8 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
     middles, codes = read_middles(frame["middle"], pattern)
     frame = with_meaning(pl.concat([frame, middles, read_tails(frame["tail"], pattern)], how="horizontal"), codes)
     frame = with_blocks(frame.with_columns(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
-    details = braced(["prefix_detail", "actor_detail", "tail_detail"])
+    said = [name for name in _DETAILS if not frame[name].is_null().all()]
+    details = braced(said) if said else pl.lit(None, pl.String)
     return frame.with_columns(details=details, sure=_SURE).drop(_WORKING)
 
 

@@ -98,7 +98,8 @@ def _usual(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     found = found.with_columns(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
     role, key, handle = pl.col("role_id"), pl.col("key"), pl.col("object_handle")
     role_id = role.cast(pl.UInt8, strict=False)
-    said = (pl.lit('"role_id":') + role, pl.lit('"key":') + key, pl.lit('"using":"') + pl.col("using") + pl.lit('"'))
+    using = pl.concat_str(pl.lit('"using":"'), pl.col("using"), pl.lit('"'))
+    said = (pl.lit('"role_id":') + role, pl.lit('"key":') + key, using)
     return found.select(
         "partition",
         role_id,

@@ -38,7 +38,7 @@ def members(columns: Sequence[pl.Expr | str]) -> pl.Expr:
 
 def braced(columns: Sequence[pl.Expr | str]) -> pl.Expr:
     """The JSON object of such members; null where there is none."""
-    return pl.lit("{") + members(columns) + pl.lit("}")
+    return pl.concat_str(pl.lit("{"), members(columns), pl.lit("}"))
 
 
 def whole(name: str, bits: int) -> pl.Expr:

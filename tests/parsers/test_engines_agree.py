@@ -37,14 +37,15 @@ FULL = Inventory(
 NOW = datetime(2026, 11, 23, 8, 15, 1)
 
 
-def record(sequence, code, session, minor, offset, form):
+def record(sequence, code, session, minor, offset, form, prefix, proven):
     """An audit record with its proof; `offset` is what its block's clock differs by."""
     at = NOW - timedelta(seconds=sequence % 100)
     epoch = int((at - datetime(1970, 1, 1)).total_seconds()) + offset
     words = (0x10000000 | sequence & 0xFFFFFF, 0, epoch, code, minor, 2147483651, session, 0, 0, 0, 0, 0)
     block = struct.pack("<12I", *words).hex().upper()
     text = form.format(session=session, minor=minor, code=code)
-    return f"{sequence},{at:%y/%m/%d %H:%M:%S},{text},{'AB' * 32},{block}"
+    proof = f"{' ' * (minor % 9)},{'AB' * 32},{block}" if proven else ""
+    return f"{prefix}{sequence},{at:%y/%m/%d %H:%M:%S},{text}{proof}"
 
 
 FORMS = [
@@ -63,6 +64,8 @@ records = st.tuples(
         st.integers(0, 70000),
         st.sampled_from([0, 3600, -7200, 900, 7]),
         st.sampled_from(FORMS),
+        st.sampled_from(["", "", "hsm_1.log^   ", "^", "a b^", 'q"^']),
+        st.booleans(),
     ),
 )
 COMMANDS = ["hsm login -password a b", "user add -u bob", "hsm init -pas 'a : b' -do y", "hsm ch -v 1", "x", "hsm show"]
