@@ -76,7 +76,7 @@ class Parser:
         received = lines["received_at"]
         span = Clock(received.min(), received.max())  # type: ignore[arg-type]  # a Datetime column that is not empty
         heads = read_heads(text, span, self.patterns.programs)
-        sure = plain & (text != "") & heads["sure"]
+        sure = plain & (text != "") & ~text.str.contains("\n", literal=True) & heads["sure"]
         frame = heads.drop("sure").with_columns(lines.select(pl.exclude("raw")).get_columns()).with_columns(raw=raw)
         frame = frame.with_row_index("row").hstack(self._programs(frame["program"]))
         frame, doubtful = self._with_bodies(frame, sure)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FEW = 64
 """Fewer messages than this are cheaper one by one."""
 
-_ALONE = ("event", "internal")
+_ALONE = ("event", "internal", "cloud")
 """Lookups and fields of audit records: what batch_record.py does not take of them is read line by line."""
 
 _OF_RECORDS = ("stamp", "tail", "raw_block")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from parsers import clock, template
+from parsers import clock, record, template
 from parsers.batch_block import with_blocks
 from parsers.batch_tail import read_middles, read_tails, with_meaning
 from parsers.columns import TIMESTAMP
@@ -33,7 +33,7 @@ KNOWN = template.read(
 )
 _STAMP = re.compile(template.KINDS["stamp"])
 _NUMBERS = ("audit_sequence", "session", "access_major", "access_minor")
-_DETAILS = ("prefix_detail", "actor_detail", "tail_detail")
+_DETAILS = ("prefix_detail", "actor_detail", "tail_detail", "serial_detail", "zone_detail")
 _CUT = ("text", "sn", "w_session", "w_access", "access", "rest", "fixed")
 _SURE = (
     (pl.col("sure") & pl.col("middle_sure") & pl.col("record_at").is_not_null()).fill_null(value=False)
@@ -42,7 +42,7 @@ _SURE = (
     & (pl.col("bracket_cut") == pl.col("tail").is_not_null()).fill_null(value=False)
 )
 _WORKING = (
-    *("stamp", "middle", "tail", "prefix_detail", "actor_detail", "tail_detail", "actor", "printed_code"),
+    *("stamp", "middle", "tail", *_DETAILS, "actor", "printed_code"),
     *("middle_sure", "tail_sure", "bracket_cut"),
 )
 
@@ -61,9 +61,25 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
     middles, codes = read_middles(frame["middle"], pattern)
     frame = with_meaning(pl.concat([frame, middles, read_tails(frame["tail"], pattern)], how="horizontal"), codes)
     frame = with_blocks(frame.with_columns(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
+    frame = frame.with_columns(serial_detail=_partition_serials(frame))
     said = [name for name in _DETAILS if not frame[name].is_null().all()]
     details = braced(said) if said else pl.lit(None, pl.String)
     return frame.with_columns(details=details, sure=_SURE).drop(_WORKING)
+
+
+def _partition_serials(frame: pl.DataFrame) -> pl.Series:
+    """As record.partition_serial says, as a member of the details."""
+    number, container = frame["hsm_serial"], frame["partition"]
+    short = (number.str.len_bytes() <= 6) & frame["role_id"].is_null() & (container.str.len_bytes() <= 3)
+    if not short.any():
+        return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    pairs = frame.select(pl.when(short).then(pl.concat_str("hsm_serial", "partition", separator=" "))).to_series()
+    return distinct(pairs).judged(_partition_serial, pl.String)
+
+
+def _partition_serial(pair: str) -> str | None:
+    serial = record.partition_serial(*pair.split(" ", 1), None)
+    return f'"partition_serial":"{serial}"' if serial else None
 
 
 def _moment(stamp: str) -> datetime | None:

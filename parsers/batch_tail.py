@@ -59,7 +59,7 @@ def _middle(text: str, pattern: Pattern) -> tuple[object, ...]:
         return nothing
     said = {entry.name: found for entry, found in zip(pattern.fields, captures, strict=True) if found is not None}
     code = bodies.number_of(said["return_code"]) if "return_code" in said else None
-    if "tail" in said or (code is not None and code >> 32):
+    if "tail" in said or said["vendor_event"] == bodies.EXTERNAL or (code is not None and code >> 32):
         return nothing
     actor = said.get("actor", "").strip(" ")
     detail = _inside(bodies.as_text({"actor": actor})) if actor else None

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from parsers import record
+from parsers import cloud_record, record
 from parsers.columns import BITS, TEXT
 from parsers.commands import judge
 from parsers.meaning import (
     class_of,
+    event_within,
     internal_event,
     operation_of_alarm,
     operation_of_event,
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from parsers.pattern import Pattern
     from parsers.template import Field
 
-_CODE = re.compile(r"0[xX]([0-9A-Fa-f]+)")
+EXTERNAL = "LUNA_LOG_EXTERNAL"
+"""What an application has written into the audit log: its text is not read for columns."""
+
+_CODE = re.compile(r"(?:0[xX])?([0-9A-Fa-f]+)")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ORIGIN = re.compile(r"(.*?)(?:/([0-9]{1,5}))?", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
@@ -77,12 +81,27 @@ def _take(body: Body, entry: Field, text: str, tail_reader: Callable[[str], list
         return _column(body, "return_code", text)
     if entry.name == "stamp":
         body.stamp = text
+    elif entry.name == "tail" and body.columns.get("vendor_event") == EXTERNAL:
+        body.details["text"] = text
     elif entry.name == "tail":
         tail = record.read(text, tail_reader(text))
         body.columns |= tail.columns
         _further(body.details, tail.details)
+    elif entry.name == "cloud_record":
+        return _cloud_record(body, text)
     else:
         body.details[entry.name] = detail(entry.kind, text)
+    return True
+
+
+def _cloud_record(body: Body, text: str) -> bool:
+    """False for an object that is no record."""
+    said = cloud_record.read(text)
+    if said is None:
+        return False
+    body.columns |= said.columns
+    body.details |= said.details
+    body.stamp = said.stamp
     return True
 
 
@@ -110,7 +129,7 @@ def _column(body: Body, name: str, text: str) -> bool:
 
 
 def number_of(text: str) -> int | None:
-    """Decimal, or hexadecimal after 0x."""
+    """Decimal, or hexadecimal: after 0x, or as consoles print it (`A00000`)."""
     if text.isdecimal() and text.isascii():
         return int(text)
     found = _CODE.fullmatch(text)
@@ -156,6 +175,8 @@ def _event(body: Body, _command: str | None) -> None:
     )
     said = columns.get("role")
     body.columns |= judged.columns
+    serial = record.partition_serial(columns.get("hsm_serial"), columns.get("partition"), role_id)
+    body.details |= {"partition_serial": serial} if serial else {}
     if said and not judged.columns["role"]:
         columns["role"] = said
     body.trouble.extend(judged.trouble)
@@ -189,11 +210,15 @@ def judge_event(  # noqa: PLR0913  (six facts of the record decide together)
 
 
 def _internal(body: Body, _command: str | None) -> None:
-    """An audit record of free text: perhaps one of the module's own messages."""
-    event = internal_event(str(body.details.get("text", "")))
+    """An audit record of free text: the module's own message, an application's, or a form that is not known yet."""
+    text = str(body.details.get("text", ""))
+    of_a_session = "session" in body.columns
+    event = event_within(text) if of_a_session else internal_event(text)
     if event:
         body.columns["vendor_event"] = event
         body.columns["operation"] = operation_of_event(event)
+    elif of_a_session:
+        body.columns["operation"] = operation_of_event(EXTERNAL)
 
 
 def _alarm(body: Body, _command: str | None) -> None:
@@ -209,10 +234,20 @@ def _command(body: Body, command: str | None) -> None:
     body.trouble.extend(judged.trouble)
 
 
+def _cloud(body: Body, _command: str | None) -> None:
+    """A record of Luna Cloud HSM; other services of the cloud say in words of their own what was done."""
+    if "vendor_event" in body.columns:
+        _event(body, None)
+    else:
+        body.columns["operation"] = "other"
+        _nothing_more(body, None)
+
+
 LOOKUPS: dict[str, Callable[[Body, str | None], None]] = {
     "": _nothing_more,
     "event": _event,
     "internal": _internal,
     "alarm": _alarm,
     "command": _command,
+    "cloud": _cloud,
 }

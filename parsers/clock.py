@@ -19,6 +19,7 @@ EPOCH = datetime(1970, 1, 1)
 _MONTHS = {name: number for number, name in enumerate(MONTHS.split("|"), 1)}
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:(Z)|([+-])(\d\d):(\d\d))?")
 _WORDED = re.compile(r"(?:(\d{4}) )?(\w{3}) +(\d+)(?: (\d{4}))? (\d\d):(\d\d):(\d\d)(?:\.(\d+))?")
+_CLOUD = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) UTC")
 _RECORD = re.compile(r"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)")
 _A_YEAR = timedelta(days=366)
 _HALF_A_YEAR = timedelta(days=182)
@@ -52,6 +53,8 @@ def _written(stamp: str) -> _Written:
     try:
         if found := _ISO.fullmatch(stamp):
             return _iso(found)
+        if found := _CLOUD.fullmatch(stamp):
+            return _written(f"{found[1]}T{found[2]}Z")
         if found := _RECORD.fullmatch(stamp):
             year, *rest = map(int, found.groups())
             return _Written(_moment(2000 + year, *rest))

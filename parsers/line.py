@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from parsers import body as bodies
-from parsers import clock, header, raw_block, record, shell
+from parsers import clock, header, raw_block, record, shell, wrapped
 from parsers.columns import EMPTY
 from parsers.decoding import text_of, unframed
 
@@ -90,8 +90,9 @@ def parse(line: Received, patterns: Patterns, inventory: Inventory, engine: Engi
 
 def read_body(head: header.Header, patterns: Patterns, engine: Engine) -> bodies.Body | None:
     """The body by the first pattern that fits, or None."""
+    message = wrapped.joined(head.message)
     for pattern in patterns.candidates(head.program):
-        captures = engine.captures(pattern, head.message)
+        captures = engine.captures(pattern, message)
         found = None if captures is None else bodies.read(pattern, captures, engine.tail)
         if found is not None:
             return found
@@ -147,6 +148,8 @@ def set_times(
     if block:
         written = clock.read(stamp, received_at) if stamp else None
         trouble.extend(raw_block.differences(block, row, written))
+        if body and written and (learned := raw_block.zone_of(block, written)):
+            body.details["zone"] = learned
     row["sent_at"] = sent_at
     for source, moment in (("raw_block", block and block.at), ("record", record_at), ("header", sent_at)):
         if moment is not None:

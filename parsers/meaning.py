@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
+_EVENT = re.compile(r"\boperation (LUNA_[A-Z0-9_]+)")
 _INTERNAL = re.compile(r"\bMSG_[A-Z0-9_]+")
 OBJECT_OF = frozenset({"partition_create", "partition_delete", "partition_resize", "policy_set"})
 """Operations whose container is what they act on, not where their session is logged in."""
@@ -168,3 +169,9 @@ def internal_event(text: str) -> str:
     """The MSG_… name of a module-internal record, '' for none."""
     found = _INTERNAL.search(text)
     return found[0] if found else ""
+
+
+def event_within(text: str) -> str:
+    """The LUNA_… event of a record whose form is not known, '' for none."""
+    found = _EVENT.search(text)
+    return found[1] if found else ""

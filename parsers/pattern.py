@@ -12,7 +12,7 @@ from parsers.columns import NO_COLUMN, width_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOOKUPS = ("", "event", "internal", "command", "alarm")
+LOOKUPS = ("", "event", "internal", "command", "alarm", "cloud")
 """What judges a pattern's fields beyond its own words: see body.py."""
 
 CONSTANTS = (

@@ -62,6 +62,18 @@ def differences(block: RawBlock, said: dict[str, object], stamp: datetime | None
     return [f"raw block differs: {', '.join(differing)}"] if differing else []
 
 
+def zone_of(block: RawBlock, stamp: datetime) -> str:
+    """The offset that the text's clock has from the block's, `-04:00`; '' when there is none or it is no zone."""
+    apart = stamp - block.at
+    return offset(round(apart.total_seconds())) if apart and is_zone(apart) else ""
+
+
+def offset(seconds: int) -> str:
+    """Seconds east of UTC as people write them."""
+    hours, minutes = divmod(abs(seconds) // 60, 60)
+    return f"{'-' if seconds < 0 else '+'}{hours:02}:{minutes:02}"
+
+
 def is_zone(difference: timedelta) -> bool:
     """Whether a time zone explains it: a multiple of 15 minutes, at most 14 hours."""
     seconds = round(difference.total_seconds())

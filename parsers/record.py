@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from parsers.meaning import role_named
 
+_SHORT_SERIAL = re.compile(r"[1-9][0-9]{4}|[1-4][0-9]{5}")
+_SHORT_CONTAINER = re.compile(r"[0-9]{1,3}")
+
 DEEPEST = 8
 """Brackets inside one another beyond this are no record of an HSM."""
 
@@ -106,6 +109,17 @@ def _column(tail: Tail, column: str, value: str) -> bool:
         return False
     tail.columns[column] = converted
     return True
+
+
+def partition_serial(hsm_serial: object, container: object, role_id: object) -> str:
+    """`150718020` of HSM 150718 and container 20, as Luna 5 and 6 number partitions; '' where it cannot be said.
+
+    Luna 7 (serials from 500000 on, or records with role numbers) gives partitions serials of their own.
+    """
+    if role_id is not None or not isinstance(hsm_serial, str) or not isinstance(container, str):
+        return ""
+    known = _SHORT_SERIAL.fullmatch(hsm_serial) and _SHORT_CONTAINER.fullmatch(container)
+    return hsm_serial + container.zfill(3) if known else ""
 
 
 def number_or_text(value: str) -> int | str:

@@ -26,7 +26,7 @@ KINDS: dict[str, str] = {
     "hex": r"[0-9A-Fa-f]+",
     "hex64": r"[0-9A-Fa-f]{64}",
     "block": r"[0-9A-Fa-f]{40,}",
-    "code": r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}",
+    "code": r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}|[0-9A-F]{5,8}",  # consoles print A00000
     "level": r"[A-Za-z]{3,8}",
     "constant": r"[A-Z][A-Z0-9_]*",
     "event": r"LUNA_[A-Z0-9_]+",
@@ -44,6 +44,7 @@ KINDS: dict[str, str] = {
     "peer": r"[^ /]+/[0-9]{1,5}",  # address/port
     "stamp": rf"[0-9]{{2}}/[0-9]{{2}}/[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}"
     rf"|[0-9]{{4}} (?:{MONTHS}) {{1,2}}[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}",
+    "object": r"\{.*\}",  # of JSON
     "text": r"[^ ].*?",  # the shortest stretch after which the rest fits
     "tail": r"[^ ,].*?",  # the same, of a record whose next field begins with a comma
     "longest": r"[^ ].*",  # the longest one: what follows is what the program wrote last
