@@ -37,9 +37,11 @@ def _zones(apart: pl.Series) -> pl.Series:
     """The offset of the appliance's clock as a member of the details; null where there is none."""
     if not (apart != 0).any():
         return pl.repeat(None, apart.len(), dtype=pl.String, eager=True)
-    return distinct(apart).judged(
-        lambda seconds: f'"zone":"{raw_block.offset(seconds)}"' if seconds else None, pl.String
-    )
+    return distinct(apart.cast(pl.String)).judged(_zone, pl.String)
+
+
+def _zone(seconds: str) -> str | None:
+    return f'"zone":"{raw_block.offset(int(seconds))}"' if int(seconds) else None
 
 
 def _agree(shown: pl.DataFrame, words: Words, apart: pl.Series) -> pl.Series:

@@ -78,7 +78,8 @@ def _partition_serials(frame: pl.DataFrame) -> pl.Series:
 
 
 def _partition_serial(pair: str) -> str | None:
-    serial = record.partition_serial(*pair.split(" ", 1), None)
+    hsm_serial, _, container = pair.partition(" ")
+    serial = record.partition_serial(hsm_serial, container, None)
     return f'"partition_serial":"{serial}"' if serial else None
 
 

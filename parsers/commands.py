@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from parsers.meaning import class_of, result, role_named, strike_of
+from parsers.meaning import class_of, policies, result, role_named, strike_of
 from parsers.shell import Typed, read
 
 _PLACE = re.compile(r"\{([a-z0-9|]+)\}")
+_NUMBERED_POLICY = re.compile(r"(hsm|partition) policy ([0-9]{1,3})")
 _ROLE_AREAS = {"hsm": "so", "audit": "au"}
 _ROLE_OPERATIONS = frozenset({"login", "logout", "role_init", "role_secret_set", "role_secret_reset", "domain_set"})
 _AUDIT_PARAMETERS = {"event": "audit mask", "rotation": "audit rotation", "path": "audit path", "size": "audit size"}
@@ -47,7 +48,15 @@ def judge(text: str, code: int | None) -> Judged:
     judged.details = {"options": typed.options} if typed.options else {}
     judged.details |= {"arguments": typed.arguments} if typed.arguments else {}
     judged.details |= {"target": "backup token"} if token else {}
+    judged.details |= _policy(setting)
     return judged
+
+
+def _policy(setting: str | None) -> dict[str, object]:
+    """What the manual calls the policy that a setting names by its number."""
+    found = _NUMBERED_POLICY.fullmatch(setting or "")
+    policy = policies().get((found[1], int(found[2]))) if found else None
+    return {"policy": policy.wording} if policy else {}
 
 
 def _text(option: object) -> str | None:

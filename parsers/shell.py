@@ -12,7 +12,13 @@ from functools import cache, lru_cache
 from parsers.masking import MASK, is_secret
 from parsers.meaning import class_of, table
 
-_TOKEN = re.compile(r"""(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s"'])+""")
+_TOKEN = re.compile(
+    r"""(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|\u201c[^\u201d]*(?:\u201d|\Z)"""
+    r"""|\u2018[^\u2019]*(?:\u2019|\Z)|[^\s"'\u201c\u2018])+""",
+    re.DOTALL,
+)
+"""A word with whatever it holds in quotes; pasted quotation marks count, an open one goes to the end."""
+
 _OPTION = re.compile(
     r"[-\u2010-\u2015\u2212]+(?P<name>[A-Za-z][A-Za-z0-9_-]*)(?:[=:](?P<value>.+)|(?P<attached>[^A-Za-z0-9_=:-].*)|(?P<open>[=:]))?",
     re.DOTALL,
