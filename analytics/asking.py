@@ -46,13 +46,22 @@ class Episode:
     columns: Mapping[str, Any]
 
 
-def ask(
-    cursor: duckdb.DuckDBPyConnection, detector: Detector, begin: datetime, end: datetime, seconds: float
+def ask(  # noqa: PLR0913, PLR0917  (whom, what, when, how long)
+    cursor: duckdb.DuckDBPyConnection,
+    detector: Detector,
+    begin: datetime,
+    end: datetime,
+    seconds: float,
+    judged_until: datetime | None = None,
 ) -> list[Episode]:
-    """What the detector finds between two moments; what it cannot read is CannotJudge."""
+    """What the detector finds between two moments; what it cannot read is CannotJudge.
+
+    `judged_until`: when a state was judged before; None: never, and only what is true at the end is asked for.
+    """
+    values = _values(detector, begin, end, min(end, max(begin, judged_until or end)))
     try:
         with limited(cursor, seconds):
-            cursor.execute(detector.query, _values(detector, begin, end))
+            cursor.execute(detector.query, values)
             names = [name for name, *_ in cursor.description or ()]
             rows = cursor.fetchmany(MOST_ROWS + 1)
     except duckdb.InterruptException:
@@ -76,9 +85,14 @@ def limited(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]
         timer.cancel()
 
 
-def _values(detector: Detector, begin: datetime, end: datetime) -> dict[str, Any]:
+def _values(detector: Detector, begin: datetime, end: datetime, judged_until: datetime) -> dict[str, Any]:
     """Only what the query names: DuckDB refuses the rest."""
-    always = {"window_start": begin, "window_end": end, "looks_back": detector.looks_back}
+    always: dict[str, Any] = {
+        "window_start": begin,
+        "window_end": end,
+        "looks_back": detector.looks_back,
+        "judged_until": judged_until,
+    }
     named = {name: value for name, value in always.items() if f"${name}" in detector.query}
     return bound(named | dict(detector.parameters))
 

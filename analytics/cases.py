@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     from analytics.asking import Episode
     from analytics.detector import Detector
 
-KEYS = frozenset({"name", "at", "parameters", "expect", *TABLES})
+KEYS = frozenset({"name", "at", "judged_until", "parameters", "expect", *TABLES})
 SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One situation and what must be found in it; `at` is the moment at which a state is judged."""
+    """One situation and what must be found in it.
+
+    `at` is the moment at which a state is judged, `judged_until` when it was judged before (None: never).
+    """
 
     name: str
     tables: Mapping[str, Sequence[Row]]
     expect: Sequence[Row]
     at: datetime | None
+    judged_until: datetime | None
     parameters: Mapping[str, Any]
 
 
@@ -100,6 +104,7 @@ def _case(given: dict[str, Any]) -> Case:
         {name: table(given[name]) for name in TABLES if name in given},
         table(given["expect"]),
         moment_of(given["at"]) if "at" in given else None,
+        moment_of(given["judged_until"]) if "judged_until" in given else None,
         given.get("parameters", {}),
     )
 
@@ -114,7 +119,8 @@ def _found(detector: Detector, case: Case, only: str) -> list[Episode]:
         if only != "true":
             cursor.execute(f"DELETE FROM records WHERE NOT coalesce(({only}\n), false)")  # noqa: S608  (checked before)
         begin, end = _window(cursor, detector, case)
-        return [one for one in ask(cursor, detector, begin, end, SECONDS) if one.severity is not None]
+        found = ask(cursor, detector, begin, end, SECONDS, case.judged_until)
+        return [one for one in found if one.severity is not None]
     finally:
         cursor.execute("ROLLBACK")
         cursor.close()

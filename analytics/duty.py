@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from analytics import judging, runs, trying
 from analytics.asking import CannotJudge
 from analytics.header import duration
+from analytics.judging import Moment
 from analytics.runs import Run
 from analytics.spans import Span
 
@@ -37,6 +38,14 @@ class Limits:
     seconds_for_history: float = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Findings that changed when spans were judged again, and detectors that could not judge them."""
+
+    findings: int = 0
+    failed: tuple[str, ...] = ()
+
+
 class Duty:
     """One judge at a time; findings and ledger of one detector are written together."""
 
@@ -60,6 +69,7 @@ class Duty:
         with db.reader() as cursor:
             self._latest = runs.latest(cursor)
             self._judged = runs.judged(cursor)
+            self._looked = runs.looked(cursor)
 
     def judge_arrivals(self) -> list[Run]:
         """The live detectors over what came since they last looked. One that failed rests a while."""
@@ -82,18 +92,27 @@ class Duty:
     def rejudge(self, device: str, begin: datetime, end: datetime) -> int:
         """An approved change of the device was recorded: judge its span again. Gives the findings that changed."""
         span = Span(begin, end).widened(AROUND_CHANGES)
-        changed = 0
+        return self._again([span], self._limits.seconds, {"device": device}).findings
+
+    def judge_again(self, spans: Sequence[Span]) -> Again:
+        """Records of these spans have come to say something else: judge them all again."""
+        return self._again(spans, self._limits.seconds_for_history, {}) if spans else Again()
+
+    def _again(self, spans: Sequence[Span], seconds: float, why: dict[str, str]) -> Again:
+        changed, failed = 0, []
         with self._lock:
             for detector in self.detectors:
-                try:
-                    judged = judging.judge_span(self._db, detector, span, self._moment(), self._limits.seconds)
-                except CannotJudge as error:
-                    facts = {"detector": detector.id, "device": device, "error": str(error)[:500]}
-                    log.warning("rejudging_failed", extra={"facts": facts})
-                    continue
-                with self._db.transaction() as cursor:
-                    changed += judging.write(cursor, detector, judged, self._now(), self._enqueue).findings
-        return changed
+                for span in spans if detector.kind == "episodes" else spans[:1]:
+                    try:
+                        judged = judging.judge_span(self._db, detector, span, self._moment(detector), seconds)
+                    except CannotJudge as error:
+                        failed.append(detector.id)
+                        facts = {"detector": detector.id, **why, "error": str(error)[:500]}
+                        log.warning("rejudging_failed", extra={"facts": facts})
+                        break
+                    with self._db.transaction() as cursor:
+                        changed += judging.write(cursor, detector, judged, self._now(), self._enqueue).findings
+        return Again(changed, tuple(failed))
 
     def try_out(self, identifier: str, since: datetime, until: datetime) -> list[Tried]:
         """What the detector gives for a span, beside what is there. Nothing is written. Raises CannotJudge."""
@@ -123,7 +142,8 @@ class Duty:
             detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started
         )
         try:
-            judged = judging.judge_batches(self._db, detector, (first, last), self._moment(), self._seconds(first))
+            when, most = self._moment(detector), self._seconds(first)
+            judged = judging.judge_batches(self._db, detector, (first, last), when, most)
         except CannotJudge as error:
             self._failed(detector, str(error))
             return replace(run, state="failed", finished_at=self._now(), error=str(error)[:2000]), None
@@ -164,6 +184,8 @@ class Duty:
         self._latest[_key(detector)] = row
         if run.state != "failed":
             self._judged[_key(detector)] = run.to_position
+            if run.window_end is not None:
+                self._looked[detector.id] = max(run.window_end, self._looked.get(detector.id, run.window_end))
 
     def _failed(self, detector: Detector, error: str) -> None:
         """Rest 2 s, 4 s, 8 s … 5 min before the next live try."""
@@ -183,8 +205,8 @@ class Duty:
         before = self._latest.get(_key(detector))
         return every is not None and (before is None or before.finished_at + every <= now)
 
-    def _moment(self) -> datetime:
-        return min(self._now(), self._complete_until())
+    def _moment(self, detector: Detector) -> Moment:
+        return Moment(min(self._now(), self._complete_until()), self._looked.get(detector.id))
 
     def _seconds(self, first: int) -> float:
         return self._limits.seconds if first else self._limits.seconds_for_history

@@ -41,11 +41,19 @@ class Judged:
         return not self.zones and self.rows is None
 
 
-def judge_batches(db: Store, detector: Detector, positions: tuple[int, int], at: datetime, seconds: float) -> Judged:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a state is judged, and when it was judged before (None: never)."""
+
+    at: datetime
+    before: datetime | None = None
+
+
+def judge_batches(db: Store, detector: Detector, positions: tuple[int, int], when: Moment, seconds: float) -> Judged:
     """Everything that the batches after the first position, up to the second, may have changed. Raises CannotJudge."""
     with db.reader() as cursor:
         if detector.kind == "state":
-            return _state(cursor, detector, at, seconds)
+            return _state(cursor, detector, when, seconds)
         try:
             with limited(cursor, seconds):
                 spans = touched(cursor, detector, *positions)
@@ -54,17 +62,17 @@ def judge_batches(db: Store, detector: Detector, positions: tuple[int, int], at:
         return _zones(cursor, detector, spans, seconds)
 
 
-def judge_span(db: Store, detector: Detector, span: Span, at: datetime, seconds: float) -> Judged:
+def judge_span(db: Store, detector: Detector, span: Span, when: Moment, seconds: float) -> Judged:
     """Everything that a change of its surroundings in this span may have changed. Raises CannotJudge."""
     with db.reader() as cursor:
         if detector.kind == "state":
-            return _state(cursor, detector, at, seconds)
+            return _state(cursor, detector, when, seconds)
         return _zones(cursor, detector, [span], seconds)
 
 
-def _state(cursor: duckdb.DuckDBPyConnection, detector: Detector, at: datetime, seconds: float) -> Judged:
-    window = Span(Span(at, at).widened(detector.looks_back).begin, at)
-    rows = ask(cursor, detector, window.begin, window.end, seconds)
+def _state(cursor: duckdb.DuckDBPyConnection, detector: Detector, when: Moment, seconds: float) -> Judged:
+    window = Span(Span(when.at, when.at).widened(detector.looks_back).begin, when.at)
+    rows = ask(cursor, detector, window.begin, window.end, seconds, when.before)
     return Judged(rows=tuple(row for row in rows if row.severity is not None), window=window)
 
 

@@ -52,7 +52,7 @@ CLOCKS = frozenset(
     }
 )
 NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
-BOUND = frozenset({"window_start", "window_end", "looks_back"})
+BOUND = frozenset({"window_start", "window_end", "looks_back", "judged_until"})
 WANTED = {"subject": "VARCHAR", "first_seen": "TIMESTAMP", "last_seen": "TIMESTAMP", "evidence": "UBIGINT[]"}
 OPTIONAL = {"severity": "VARCHAR", "device": "VARCHAR"}
 SOME_DAY = datetime(2026, 11, 23)

@@ -55,6 +55,15 @@ def judged(cursor: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
     return {(detector, version): int(position) for detector, version, position in rows}
 
 
+def looked(cursor: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """Up to when each detector has judged, in whatever version."""
+    rows = cursor.execute(
+        "SELECT detector, max(window_end) FROM runs"
+        " WHERE state IN ('ran', 'filled') AND window_end IS NOT NULL GROUP BY detector"
+    ).fetchall()
+    return dict(rows)
+
+
 def write(cursor: duckdb.DuckDBPyConnection, run: Run, before: Run | None) -> Run:
     """Add a row, or count the run into the row before when it says the same; gives the row as it now is."""
     if before is None or not _goes_on(before, run):

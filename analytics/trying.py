@@ -36,7 +36,7 @@ def try_out(db: Store, detector: Detector, span: Span, seconds: float) -> list[T
     """Episodes that touch the span; of a state detector, what is true at its end. Raises CannotJudge."""
     with db.reader() as cursor:
         if detector.kind == "state":
-            rows = ask(cursor, detector, span.begin, span.end, seconds)
+            rows = ask(cursor, detector, span.begin, span.end, seconds, span.begin)
             decisions = decide_states(
                 existing(cursor, detector, None), [row for row in rows if row.severity is not None]
             )

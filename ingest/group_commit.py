@@ -1,4 +1,8 @@
-"""The spool's own thread: what came within a moment is one batch, one fsync; a full disk is waited out."""
+"""The spool's own thread: what came within a moment is one batch, one fsync; a full disk is waited out.
+
+A batch without lines is evidence too: it says that we listened, and carries the counters. One is spooled at the start
+and after each minute without a line, so that silence can be told from a receiver that was down.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +18,43 @@ if TYPE_CHECKING:
 
     from ingest.counters import Taken
     from ingest.intake import Intake
+    from ingest.portions import Portion
     from ingest.spool_writer import SpoolSettings, SpoolWriter
 
 log = logging.getLogger("hsmtrail.spool")
 
 RETRY = 0.5
+REST = 60.0
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class GroupCommit:
-    def __init__(self, writer: SpoolWriter, settings: SpoolSettings, intake: Intake) -> None:
-        self._writer, self._settings, self._intake = writer, settings, intake
+    def __init__(self, writer: SpoolWriter, settings: SpoolSettings, intake: Intake, rest: float = REST) -> None:
+        self._writer, self._settings, self._intake, self._rest = writer, settings, intake, rest
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Until the pending lines are closed and spooled."""
-        pending = self._intake.pending
-        while portions := pending.take(self._settings.commit_bytes, self._settings.commit_seconds):
-            size = sum(portion.size for portion in portions)
-            taken = [portion.taken for portion in portions]
-            try:
-                table = spool_table(portions)
-                portions.clear()  # the table has copies
-                reason = self._spool(table, taken)
-            except Exception:  # the next lines may do better, and these are counted
-                log.exception("batch_failed")
-                reason = "spool_error"
-            if reason:
-                for item in taken:
-                    self._intake.ledger.refuse(item.listener, reason, item.spooled)
-            pending.done(size)
+        pending, settings = self._intake.pending, self._settings
+        portions: list[Portion] | None = []
+        while portions is not None:
+            self._commit(portions)
+            portions = pending.take(settings.commit_bytes, settings.commit_seconds, self._rest)
+
+    def _commit(self, portions: list[Portion]) -> None:
+        size = sum(portion.size for portion in portions)
+        taken = [portion.taken for portion in portions]
+        try:
+            table = spool_table(portions)
+            portions.clear()  # the table has copies
+            reason = self._spool(table, taken)
+        except Exception:  # the next lines may do better, and these are counted
+            log.exception("batch_failed")
+            reason = "spool_error"
+        if reason:
+            for item in taken:
+                self._intake.ledger.refuse(item.listener, reason, item.spooled)
+        self._intake.pending.done(size)
 
     def stop_waiting(self) -> None:
         """Lines that the disk does not take are refused from now on, not tried again."""

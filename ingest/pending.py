@@ -39,18 +39,21 @@ class Pending:
                 self._changed.notify_all()
             return True
 
-    def take(self, least_bytes: int, seconds: float) -> list[Portion]:
-        """What came together: `least_bytes`, or all when the oldest is `seconds` old. Empty when all is over."""
+    def take(self, least_bytes: int, seconds: float, rest: float | None = None) -> list[Portion] | None:
+        """What came together: `least_bytes`, or all when the oldest is `seconds` old.
+
+        Empty when nothing came for `rest` seconds; None when all is over.
+        """
         with self._changed:
             self._target = least_bytes
-            while not self._portions and not self._closed:
-                self._changed.wait()
+            if not self._changed.wait_for(lambda: bool(self._portions) or self._closed, rest):
+                return []
             while self._portions and self._waiting < least_bytes and not self._closed:
                 left = self._portions[0][0] + seconds - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            return self._next(least_bytes)
+            return self._next(least_bytes) or None
 
     def _next(self, least_bytes: int) -> list[Portion]:
         taken: list[Portion] = []

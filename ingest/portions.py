@@ -69,6 +69,8 @@ def gathered(block: bytes | memoryview, starts: Places, ends: Places) -> pa.Bina
 
 def spool_table(portions: Sequence[Portion]) -> pa.RecordBatch:
     """Rows of SPOOL_SCHEMA, in order."""
+    if not portions:
+        return pa.RecordBatch.from_pylist([], schema=SPOOL_SCHEMA)
     numbers: dict[Source, int] = {}
     rows = [_source_numbers(portion, numbers) for portion in portions]
     which = pa.array(np.concatenate(rows))
