@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hsmtrail.failures import Failure, Misuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hsmtrail.config import Configuration
     from hsmtrail.errands import Errand
@@ -53,6 +53,9 @@ class Service:
             raise STATUS_TO_FAILURE.get(response.status, Failure)(_reason(body, response.status))
         return Answer(body, response.headers.get("X-Hsmtrail-Truncated") is not None)
 
+    def ask(self, errand: Errand) -> Any:  # noqa: ANN401  (JSON, as the errand defines it)
+        return json.loads(self.post(f"/api/errands/{errand.name()}", errand.model_dump(mode="json")).body)
+
     def alive(self) -> bool:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=5.0)
         try:
@@ -86,11 +89,19 @@ def running_service(configuration: Configuration) -> Service | None:
 
 def ask(configuration: Configuration, errand: Errand) -> Any:  # noqa: ANN401  (JSON, as the errand defines it)
     """Have one errand done, by the running service or here."""
+    with asker(configuration) as have_done:
+        return have_done(errand)
+
+
+@contextmanager
+def asker(configuration: Configuration) -> Iterator[Callable[[Errand], Any]]:
+    """Who does several errands one after the other: the running service, or this command with the store open."""
     service = running_service(configuration)
     if service is not None:
-        return json.loads(service.post(f"/api/errands/{errand.name()}", errand.model_dump(mode="json")).body)
+        yield service.ask
+        return
     with local_desk(configuration) as desk:
-        return errand.answer(desk)
+        yield lambda errand: errand.answer(desk)
 
 
 @contextmanager

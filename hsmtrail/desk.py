@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from analytics.duty import Duty
     from hsmtrail.config import Configuration
+    from hsmtrail.site_patterns import SitePatterns
     from reports.settings import PackSettings
 
 
@@ -26,6 +27,7 @@ class Desk:
     configuration: Configuration
     db: Database
     duty: Duty
+    patterns: SitePatterns
     now: Callable[[], datetime]
     wake: Callable[[], None]
     lag_seconds: Callable[[], float]
@@ -36,7 +38,7 @@ class Desk:
         return dataclasses.replace(self, user=user)
 
     def pack_settings(self) -> PackSettings:
-        return wiring.pack_settings(self.configuration, list(self.duty.detectors))
+        return wiring.pack_settings(self.configuration, list(self.duty.detectors), self.patterns)
 
 
 def utc_now() -> datetime:
@@ -73,6 +75,7 @@ def open_desk(configuration: Configuration) -> Desk:
         configuration=configuration,
         db=db,
         duty=duty,
+        patterns=wiring.site_patterns(configuration),
         now=utc_now,
         wake=lambda: None,
         lag_seconds=lambda: lag_seconds(db, configuration.below(), utc_now()),

@@ -65,7 +65,8 @@ def _stored(configuration: Configuration, imported: Imported) -> dict[str, int]:
     if service is not None:
         return _wait(service, question, imported)
     with local_desk(configuration) as desk:
-        loader = wiring.loader(desk.db, configuration, on_stored=lambda _: None, on_failure=lambda: None)
+        desk.patterns.current()  # a broken set stores nothing
+        loader = wiring.loader(desk.db, configuration, desk.patterns, on_stored=lambda _: None, on_failure=lambda: None)
         loader.catch_up()
         desk.duty.run(None)
         return _without_total(question.answer(desk))

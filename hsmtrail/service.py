@@ -81,17 +81,22 @@ class Service:
         return 1 if self.failed else 0
 
     async def _start(self, parts: AsyncExitStack, loop: asyncio.AbstractEventLoop) -> None:
+        patterns = wiring.site_patterns(self.configuration)
+        patterns.current()  # a set that is broken from the start starts nothing
         db = await asyncio.to_thread(open_store, self.configuration, HOLD_SECONDS)
         parts.callback(db.close)
         outbox = wiring.outbox(db, self.configuration, utc_now)
         arrived = threading.Event()
-        loader = wiring.loader(db, self.configuration, lambda _: arrived.set(), lambda: _soon(loop, self._fail))
+        loader = wiring.loader(
+            db, self.configuration, patterns, lambda _: arrived.set(), lambda: _soon(loop, self._fail)
+        )
         duty = wiring.duty(db, self.configuration, utc_now, lambda: utc_now() - timedelta(seconds=loader.lag_seconds()))
         judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set))
         desk = Desk(
             configuration=self.configuration,
             db=db,
             duty=duty,
+            patterns=patterns,
             now=utc_now,
             wake=arrived.set,
             lag_seconds=loader.lag_seconds,

@@ -13,6 +13,7 @@ from analytics.detector import Detector, Detectors, Override, load_all
 from analytics.duty import Duty
 from hsmtrail.config_checks import seconds, split_server
 from hsmtrail.failures import Misuse
+from hsmtrail.site_patterns import SitePatterns, broken
 from ingest.loader import Loader
 from ingest.spool import SpoolSettings
 from parsers import patterns
@@ -42,7 +43,15 @@ def inventory(configuration: Configuration | None) -> Inventory:
 
 
 def parser(configuration: Configuration | None) -> Parser:
-    return Parser(patterns.load(folders(configuration, "pattern_folders")), inventory(configuration))
+    """Misuse when a pattern file cannot be read; whether the examples hold is what `check` says."""
+    try:
+        return Parser(patterns.load(folders(configuration, "pattern_folders")), inventory(configuration))
+    except patterns.PatternError as error:
+        raise broken(error.mistakes) from None
+
+
+def site_patterns(configuration: Configuration) -> SitePatterns:
+    return SitePatterns(folders(configuration, "pattern_folders"), inventory(configuration))
 
 
 def folders(configuration: Configuration | None, key: str) -> list[Path]:
@@ -124,10 +133,11 @@ def outbox(db: Database, configuration: Configuration, now: Callable[[], datetim
 def loader(
     db: Database,
     configuration: Configuration,
+    reading: SitePatterns,
     on_stored: Callable[[StoredBatches], None],
     on_failure: Callable[[], None],
 ) -> Loader:
-    return Loader(db, configuration.below(), parser(configuration), on_stored, on_failure)
+    return Loader(db, configuration.below(), reading, on_stored, on_failure)
 
 
 def overrides(configuration: Configuration | None) -> dict[str, Override]:
@@ -147,10 +157,12 @@ def detector_mistakes(configuration: Configuration | None) -> list[str]:
 
 def pattern_mistakes(configuration: Configuration | None) -> list[str]:
     """Files that cannot be read, and examples that do not give what they promise."""
+    given = folders(configuration, "pattern_folders")
+    absent = [f"pattern_folders: {folder} is no folder" for folder in given if not folder.is_dir()]
     try:
-        return patterns.load(folders(configuration, "pattern_folders")).check()
+        return absent + patterns.load(given).check()
     except patterns.PatternError as error:
-        return str(error).splitlines()
+        return absent + str(error).splitlines()
 
 
 def duty(
@@ -177,12 +189,12 @@ def _teller(told: list[Sink], detectors: Detectors, now: Callable[[], datetime])
     return tell
 
 
-def pack_settings(configuration: Configuration, detectors: Iterable[Detector]) -> PackSettings:
+def pack_settings(configuration: Configuration, detectors: Iterable[Detector], reading: SitePatterns) -> PackSettings:
     """What a pack is told besides the store."""
     return PackSettings(
         organisation=configuration.report.organisation,
         hsmtrail_version=hsmtrail.__version__,
-        patterns_version=patterns.load(folders(configuration, "pattern_folders")).version,
+        patterns_version=reading.current().patterns.version,
         detectors=tuple(map(_note, detectors)),
         limits=tuple(_limits(configuration, detectors)),
     )

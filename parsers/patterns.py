@@ -61,7 +61,7 @@ def load(folders: Sequence[Path] = ()) -> Patterns:
     mistakes: list[Mistake] = []
     digest = hashlib.sha256()
     read: list[pattern_files.PatternFile] = []
-    for name, text in _texts(folders):
+    for name, text in _texts(folders, mistakes):
         digest.update(f"{name}\0{text}\0".encode())
         found = pattern_files.read(name, text, mistakes)
         if found:
@@ -71,12 +71,15 @@ def load(folders: Sequence[Path] = ()) -> Patterns:
     return _joined(read, digest.hexdigest()[:16])
 
 
-def _texts(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def _texts(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[tuple[str, str]]:
     """Name and text of each file, the site's before the built-in ones."""
     built_in: Traversable = files("parsers") / "patterns"
     for folder in reversed(folders):
         for path in sorted(folder.glob("*.toml")):
-            yield str(path), path.read_text(encoding="utf-8")
+            try:
+                yield str(path), path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                mistakes.append(Mistake(str(path), 1, "", f"cannot be read: {error}"))
     for entry in sorted(built_in.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
             yield entry.name, entry.read_text(encoding="utf-8")

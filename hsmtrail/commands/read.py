@@ -1,16 +1,16 @@
-"""parse, import."""
+"""parse, import, reparse."""
 
 from __future__ import annotations
 
 import enum
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json
-from hsmtrail.failures import Misuse
+from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json, print_table
+from hsmtrail.failures import Failure, Misuse
 
 
 class Framing(enum.StrEnum):
@@ -24,6 +24,7 @@ class Framing(enum.StrEnum):
 def add_to(app: typer.Typer) -> None:
     app.command("parse")(parse)
     app.command("import")(import_files)
+    app.command("reparse")(reparse)
 
 
 def parse(
@@ -68,3 +69,44 @@ def import_files(
         f"{result['files']} files, {result['lines']:,} lines: {result['new']:,} new, "
         f"{result['copies']:,} copies, {result['unparsed']:,} unparsed"
     )
+
+
+def reparse(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
+    """Derive history again from the spool with the newest patterns. Stop it at any moment: it goes on from there."""
+    from hsmtrail.reparse import progress
+    from hsmtrail.reparse import reparse as read_again
+
+    with progress(shown=form is Form.TABLE) as show:
+        summary = read_again(configuration(config), show)
+    if form is Form.JSON:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+    if summary["detectors_failed"]:
+        raise Failure(f"{', '.join(summary['detectors_failed'])} could not judge the changes; run it again for that")
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    told = [row for row in summary["changes"] if row["changed"] or row["renewed"]]
+    rows = [
+        {"before": _reading(row["before"]), "after": _reading(row["after"]), **_counts(row)}
+        for row in sorted(told, key=lambda row: -row["changed"])
+    ]
+    print_table("", rows, ("before", "after", "changed", "only_version"), "nothing had to be changed")
+    typer.echo(
+        f"pattern set {summary['patterns']}: {summary['records']:,} records, {summary['changed']:,} changed, "
+        f"{summary['renewed']:,} only in pattern_version, {summary['unchanged']:,} unchanged; "
+        f"{summary['read']:,} of them read by this run"
+    )
+    if summary["missing"]:
+        typer.echo(f"{summary['missing']:,} records stay as they were: the spool does not have them any more")
+    typer.echo(f"findings judged again: {summary['findings_changed']} changed")
+
+
+def _reading(side: dict[str, str]) -> str:
+    pattern = f"{side['pattern']} {side['pattern_version']}" if side["pattern"] else side["family"]
+    return pattern if side["status"] == "parsed" else f"{pattern} ({side['status']})"
+
+
+def _counts(row: dict[str, Any]) -> dict[str, str]:
+    return {"changed": f"{row['changed']:,}", "only_version": f"{row['renewed']:,}"}
