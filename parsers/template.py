@@ -40,7 +40,8 @@ KINDS: dict[str, str] = {
     "signed": r"[+-]?[0-9.]{1,20}",
     "number_list": r"[0-9]{1,6}(?:,[0-9]{1,6})*",
     "dashes": r"-+",
-    "origin": r"[^ /]+(?:/[0-9]{1,5})?",  # Console, or address/port
+    "account": r"[^ \"']+",  # who typed a command: never the end of something quoted
+    "origin": r"[^ /\"']+(?:/[0-9]{1,5})?",  # Console, or address/port
     "peer": r"[^ /]+/[0-9]{1,5}",  # address/port
     "stamp": rf"[0-9]{{2}}/[0-9]{{2}}/[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}"
     rf"|[0-9]{{4}} (?:{MONTHS}) {{1,2}}[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}",
