@@ -60,7 +60,8 @@ class Duty:
         limits: Limits | None = None,
     ) -> None:
         """`complete_until`: up to when every received line is stored; states are judged at that moment, not later."""
-        self.detectors = tuple(detector for detector in detectors if detector.enabled)
+        self.detectors = tuple(detectors)
+        self._enabled = tuple(detector for detector in self.detectors if detector.enabled)
         self._db, self._now, self._enqueue = db, now, enqueue
         self._complete_until = complete_until or now
         self._limits = limits or Limits()
@@ -76,17 +77,17 @@ class Duty:
         now = self._now()
         with self._db.reader() as cursor:
             last = runs.last_position(cursor)
-        live = [detector for detector in self.detectors if detector.every == "live" and not self._rests(detector, now)]
+        live = [detector for detector in self._enabled if detector.every == "live" and not self._rests(detector, now)]
         return self._judge([detector for detector in live if self._behind(detector, last)])
 
     def due(self, now: datetime) -> tuple[str, ...]:
         """Detectors with a schedule whose time has come."""
-        return tuple(detector.id for detector in self.detectors if self._due(detector, now))
+        return tuple(detector.id for detector in self._enabled if self._due(detector, now))
 
     def run(self, ids: Iterable[str] | None = None, *, everything: bool = False) -> list[Run]:
         """These detectors now, or all; over what they have not judged yet, or over the whole store."""
         wanted = None if ids is None else set(ids)
-        chosen = [detector for detector in self.detectors if wanted is None or detector.id in wanted]
+        chosen = [detector for detector in self._enabled if wanted is None or detector.id in wanted]
         return self._judge(chosen, everything=everything)
 
     def rejudge(self, device: str, begin: datetime, end: datetime) -> int:
@@ -101,7 +102,7 @@ class Duty:
     def _again(self, spans: Sequence[Span], seconds: float, why: dict[str, str]) -> Again:
         changed, failed = 0, []
         with self._lock:
-            for detector in self.detectors:
+            for detector in self._enabled:
                 for span in spans if detector.kind == "episodes" else spans[:1]:
                     try:
                         judged = judging.judge_span(self._db, detector, span, self._moment(detector), seconds)

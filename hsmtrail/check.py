@@ -21,8 +21,17 @@ if TYPE_CHECKING:
     from hsmtrail.config import Configuration
 
 OUR_PACKAGES = ("hsmtrail", "reports", "analytics", "ingest", "store", "parsers")
-UNREAD = ("account", "range", "client", "partition", "allow", "retention")
-"""Tables that are checked, and that nothing in this version reads yet."""
+UNREAD = {
+    "account": "no detector of this version reads it",
+    "range": "no detector of this version reads it",
+    "client": "no detector of this version reads it",
+    "partition": "packs read its limits; no detector of this version reads it",
+    "allow": "no detector of this version reads it: it hides no finding",
+    "retention": "this version deletes nothing",
+}
+"""Tables that are checked, and what nothing in this version does with them."""
+
+UNREAD_OF_DEVICE = ("firmware_minimum", "backup_serials", "working_hours", "holidays")
 
 
 @dataclass(slots=True)
@@ -52,9 +61,7 @@ def examine(path: Path) -> Examination:
 
 def _examine_machine(configuration: Configuration, found: Examination) -> None:
     found.mistakes += _folder(configuration.below())
-    for name in UNREAD:
-        if getattr(configuration, name) not in ([], type(configuration).model_fields[name].default):
-            found.notes.append(f"[{name}] is well formed; no detector of this version reads it")
+    found.notes += _unread(configuration)
     if not configuration.listener:
         found.mistakes.append(
             f"{configuration.path}: listener  wants at least one [[listener]], or nothing is received"
@@ -68,6 +75,17 @@ def _examine_machine(configuration: Configuration, found: Examination) -> None:
             found.mistakes += _port("tcp", configuration.web.address, "web.address")
     except Failure as failure:
         found.mistakes.append(str(failure))
+
+
+def _unread(configuration: Configuration) -> list[str]:
+    """What is set, and has no effect."""
+    tables = [
+        f"[{name}] is well formed; {what}"
+        for name, what in UNREAD.items()
+        if getattr(configuration, name) not in ([], type(configuration).model_fields[name].default)
+    ]
+    keys = [key for key in UNREAD_OF_DEVICE if any(getattr(device, key) for device in configuration.device)]
+    return tables + [f"[[device]] {key} is well formed; no detector of this version reads it" for key in keys]
 
 
 def _folder(folder: Path) -> list[str]:

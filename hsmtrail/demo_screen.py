@@ -52,6 +52,8 @@ class Screen:
         self._console.print(table)
         for item in result.unexplained:
             self._say(f"NOT EXPLAINED by any story: {item.detector} {item.severity}: {item.subject}, {item.first_seen}")
+        nothing_else = "; nothing else is above low" if not result.unexplained else ""
+        self._say(f"{len(result.detectors)} detectors found what the stories hold{nothing_else}.")
 
     def places(self, pack: Path, configuration: Path | None) -> None:
         self._say(f"Review pack: {pack}")

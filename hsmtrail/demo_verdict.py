@@ -41,10 +41,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All stories, and the findings above low that none of them explains."""
+    """All stories, and the findings above low that none of them names."""
 
     told: tuple[Told, ...]
     unexplained: tuple[Found, ...]
+
+    @property
+    def detectors(self) -> frozenset[str]:
+        """Those that found what a story holds."""
+        return frozenset(
+            wanted.detector for told in self.told for wanted in told.story.finds if wanted not in told.missing
+        )
 
     @property
     def good(self) -> bool:
@@ -63,11 +70,13 @@ def read_finding(row: Mapping[str, Any]) -> Found:
 
 
 def verdict(stories: Sequence[Story], findings: Iterable[Found]) -> Verdict:
-    """A story explains what began and ended on its devices in its time, up to its highest severity."""
+    """What began and ended on a story's devices in its time belongs to it; above low it must be named there."""
     found = list(findings)
     told = tuple(_told(story, [item for item in found if _within(item, story)]) for story in stories)
-    explained = {id(item) for one in told for item in one.found}
-    unexplained = tuple(item for item in found if item.rank > SEVERITIES.index("low") and id(item) not in explained)
+    named = {
+        id(item) for one in told for item in one.found if any(_answers(item, wanted) for wanted in one.story.finds)
+    }
+    unexplained = tuple(item for item in found if item.rank > SEVERITIES.index("low") and id(item) not in named)
     return Verdict(told, unexplained)
 
 
@@ -78,8 +87,7 @@ def _told(story: Story, found: Sequence[Found]) -> Told:
 
 def _within(item: Found, story: Story) -> bool:
     concerned = item.device in story.devices or any(device in item.subject.split() for device in story.devices)
-    in_time = any(begin <= item.first_seen and item.last_seen <= end for begin, end in story.spans)
-    return concerned and in_time and item.rank <= SEVERITIES.index(story.at_most)
+    return concerned and any(begin <= item.first_seen and item.last_seen <= end for begin, end in story.spans)
 
 
 def _answers(item: Found, wanted: Expected) -> bool:

@@ -58,13 +58,12 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Something that happens in the week, and what must, or may at most, be said about it."""
+    """Something that happens in the week, and what must be said about it."""
 
     name: str
     tells: str
     devices: tuple[str, ...]
     spans: tuple[tuple[datetime, datetime], ...]
-    at_most: str
     finds: tuple[Expected, ...]
 
 
@@ -182,6 +181,5 @@ def _story(table: dict[str, Any], weeks: timedelta) -> Story:
         table["tells"],
         tuple(table["devices"]),
         tuple((table["from"] + move, table["to"] + move) for move in moves),
-        table["at_most"],
         tuple(Expected(**expected) for expected in table.get("finds", [])),
     )

@@ -42,7 +42,7 @@ class Timetable:
 
     def start(self) -> None:
         for detector in self._desk.duty.detectors:
-            if detector.every != "live":
+            if detector.enabled and detector.every != "live":
                 every = IntervalTrigger(seconds=seconds(detector.every), timezone="UTC")
                 self._scheduler.add_job(self._detect, every, args=[detector.id], id=detector.id)
         report = self._desk.configuration.report

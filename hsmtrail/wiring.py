@@ -197,7 +197,14 @@ def pack_settings(configuration: Configuration, detectors: Iterable[Detector], r
         patterns_version=reading.current().patterns.version,
         detectors=tuple(map(_note, detectors)),
         limits=tuple(_limits(configuration, detectors)),
+        grace_minutes=_grace_minutes(detectors),
     )
+
+
+def _grace_minutes(detectors: Iterable[Detector]) -> int:
+    """What PRIV-03 forgives on both sides of a change window, so that packs and findings agree."""
+    given = (one.parameters.get("grace_minutes") for one in detectors if one.id == "PRIV-03")
+    return int(next(given, None) or 0)
 
 
 def _note(detector: Detector) -> DetectorNote:

@@ -31,7 +31,6 @@ STORY = samples.Story(
     "two wrong passwords",
     ("hsm-ams-2",),
     ((AT - timedelta(minutes=1), AT + timedelta(minutes=4)),),
-    "critical",
     (samples.Expected("AUTH-01", "so on hsm-ams-2", "critical"),),
 )
 GUESS = Found("AUTH-01", "so on hsm-ams-2", "hsm-ams-2", "critical", AT, AT)
@@ -112,11 +111,12 @@ def test_only_low_findings_need_no_story(severity, explained):
     assert verdict([STORY], [GUESS, stray]).good is explained
 
 
-def test_story_explains_up_to_its_highest_severity():
-    """A quiet story explains nothing above low."""
-    quiet = samples.Story("off-load", "", ("hsm-ams-2",), STORY.spans, "low", ())
-    stray = changed(GUESS, severity="medium")
-    assert verdict([quiet], [stray]).unexplained == (stray,)
+@pytest.mark.parametrize("facts", [{"detector": "CONF-01"}, {"severity": "medium"}, {"subject": "co on hsm-ams-2"}])
+def test_story_explains_only_what_it_names(facts):
+    """Another finding above low in a story's time, on its device, is a mistake too."""
+    stray = changed(GUESS, **facts)
+    result = verdict([STORY], [GUESS, stray])
+    assert (result.good, result.unexplained, result.detectors) == (False, (stray,), {"AUTH-01"})
 
 
 def test_finding_is_read_from_json():
@@ -193,6 +193,7 @@ def test_whole_line_kept(tmp_path, capsys):
     assert "2026-W47" in printed
     assert "0 lost" in printed
     assert "MISSING" not in printed
+    assert "10 detectors found what the stories hold; nothing else is above low." in printed
     settings = tomllib.loads((tmp_path / "d" / "hsmtrail.toml").read_text(encoding="utf-8"))
     assert [device["name"] for device in settings["device"]] == list(demo.SOURCES)
     assert (tmp_path / "d" / "data" / "store.duckdb").is_file()

@@ -104,11 +104,12 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
     receiver, service = answer["receiver"], answer["service"]
     typer.echo(f"hsmtrail {answer['version']}")
     typer.echo(f"receiver  {_running(receiver)}, spool {receiver.get('spool_bytes', 0):,} bytes")
-    print_table("", receiver["listeners"], LISTENER_COLUMNS, "no listener")
+    print_table("", [_listener(item) for item in receiver["listeners"]], LISTENER_COLUMNS, "no listener")
     typer.echo(
         f"service   {_running(service)}, lag {service['lag_seconds']:.1f} s, {service['records']:,} records, "
         f"{service['copies']:,} copies, {service['unknown']:,} unread"
     )
+    _print_reading(service)
     print_table("last runs", service["runs"], ("detector", "state", "finished_at", "error"), "no detector ran yet")
     deliveries = service["deliveries"]
     typer.echo(
@@ -120,17 +121,29 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
         typer.echo(f"          last trouble: {shown(deliveries['last_error'])}")
 
 
-LISTENER_COLUMNS = (
-    "name",
-    "protocol",
-    "address",
-    "received",
-    "kernel_dropped",
-    "refused",
-    "cut",
-    "spooled",
-    "connections",
-)
+def _print_reading(service: dict[str, Any]) -> None:
+    """Patterns that are broken, and what none of them knows."""
+    mistakes, forms = service["patterns"]["mistakes"], service["unknown_forms"]
+    if mistakes:
+        typer.echo("patterns  BROKEN: the files are not in force, the last good set is")
+    for mistake in mistakes:
+        typer.echo(f"          {mistake}")
+    if not forms["forms"]:
+        return
+    title = f"{forms['forms']:,} forms of message that no pattern knows, since {forms['since'][:10]}: the most frequent"
+    print_table(title, forms["frequent"], FORM_COLUMNS, "")
+    print_table("the newest", forms["newest"], FORM_COLUMNS, "")
+
+
+FORM_COLUMNS = ("device", "family", "records", "first_seen", "last_seen", "form", "example")
+LISTENER_COLUMNS = ("listener", "address", "received", "spooled", "refused", "cut", "dropped", "connections")
+
+
+def _listener(item: dict[str, Any]) -> dict[str, Any]:
+    """One line of a terminal: what is nought among reasons and connections is left out."""
+    counted = {name: number for name, number in item["connections"].items() if number}
+    what = item["protocol"] if item["name"] == item["protocol"] else f"{item['name']} ({item['protocol']})"
+    return {**item, "listener": what, "dropped": item["kernel_dropped"], "connections": counted}
 
 
 def _running(process: dict[str, Any]) -> str:

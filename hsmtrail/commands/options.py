@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hsmtrail.config import Configuration
+
+INSTANT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d{6}Z$")
+"""People read UTC to the second; programs get the whole moment."""
 
 PLACES = (Path("hsmtrail.toml"), Path("/etc/hsmtrail/hsmtrail.toml"))
 
@@ -80,5 +84,7 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return "; ".join(f"{key} {_text(inner)}" for key, inner in value.items())
-    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
+        return "; ".join(f"{key.replace('_', ' ')} {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return INSTANT.sub(r"\1 \2", value) if isinstance(value, str) else str(value)

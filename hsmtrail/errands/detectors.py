@@ -23,6 +23,9 @@ class RunDetectors(Errand):
 
     def answer(self, desk: Desk) -> list[dict[str, Any]]:
         _known(desk, self.ids)
+        off = sorted(one.id for one in desk.duty.detectors if one.id in self.ids and not one.enabled)
+        if off:
+            raise Misuse(f"{', '.join(off)} is switched off: [detectors.{off[0]}] enabled = false")
         runs = desk.duty.run(self.ids or None)
         desk.wake()
         return [

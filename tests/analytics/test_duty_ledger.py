@@ -149,12 +149,14 @@ def test_run_judges_the_whole_store_when_it_never_ran(tmp_path):
 
 def test_a_detector_that_is_switched_off_is_not_on_duty(tmp_path):
     """The site's configuration says so."""
-    write_detector(tmp_path, id="TEST-01")
+    write_detector(tmp_path, id="TEST-01", every="5m")
     detectors = load_all([tmp_path], {"TEST-01": Override(enabled=False)})
     assert isinstance(detectors, Detectors)
     duty = Duty(in_memory(), detectors, lambda: NOON)
-    assert "TEST-01" not in {detector.id for detector in duty.detectors}
-    assert len(duty.detectors) == len(detectors.all) - 1
+    assert "TEST-01" not in duty.due(NOON)
+    assert duty.run(["TEST-01"]) == []
+    assert {run.detector for run in duty.run()} == {detector.id for detector in detectors} - {"TEST-01"}
+    assert "TEST-01" in {detector.id for detector in duty.detectors}, "packs name what is switched off"
 
 
 def test_a_site_sets_parameters_and_severity(tmp_path):

@@ -83,10 +83,22 @@ def test_check_tells_mistakes_of_all_kinds_at_once(site):
         assert wanted in done.stderr, done.stderr
 
 
-def test_check_says_which_tables_nobody_reads_yet(site):
-    """A well-formed table that this version does not use is named, not swallowed."""
-    site.write(BASIC + '[[account]]\nname = "admin"\n')
-    assert "[account] is well formed" in site.command("check").stdout
+def test_check_says_what_nobody_reads_yet(site):
+    """A well-formed table or key that this version does not use is named, not swallowed."""
+    site.write(
+        BASIC
+        + DEVICE
+        + 'working_hours = "mon-fri 07:00-19:00"\n[[account]]\nname = "admin"\n[retention]\nhot = "30d"\n'
+        + '[[allow]]\ndetector = "CONF-01"\nmatch = { device = "hsm-1" }\nowner = "a"\nreason = "b"\nuntil = "2026-12-24"\n'
+    )
+    said = site.command("check").stdout
+    for wanted in (
+        "[account] is well formed; no detector",
+        "[allow] is well formed; no detector of this version reads it: it hides no finding",
+        "[retention] is well formed; this version deletes nothing",
+        "[[device]] working_hours is well formed; no detector",
+    ):
+        assert wanted in said, said
 
 
 @pytest.mark.parametrize("role", ["receive", "work", "serve"])
