@@ -11,7 +11,7 @@ from pydantic import ValidationError
 import hsmtrail
 from hsmtrail.commands import ask, decide, read, run, watch
 from hsmtrail.config import ConfigurationError
-from hsmtrail.failures import Failure
+from hsmtrail.failures import Failure, sentence
 
 app = typer.Typer(
     name="hsmtrail",
@@ -49,7 +49,7 @@ def main() -> None:
     except ConfigurationError as error:
         _end(str(error), 2)
     except ValidationError as error:
-        _end("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()), 2)
+        _end(sentence(error), 2)
     except Failure as failure:
         _end(str(failure), failure.status)
     except BrokenPipeError:
@@ -59,6 +59,6 @@ def main() -> None:
         _end("interrupted", 130)
 
 
-def _end(sentence: str, status: int) -> None:
-    sys.stderr.write(f"hsmtrail: {sentence}\n")
+def _end(said: str, status: int) -> None:
+    sys.stderr.write(f"hsmtrail: {said}\n")
     sys.exit(status)

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hsmtrail.config_checks import (
     Address,
     Cidr,
+    Day,
     Duration,
     EmailAddress,
     MailServer,
+    Name,
     Schedule,
     ZoneName,
     mistakes_between,
@@ -35,8 +37,6 @@ Family = Literal[
     "system",
     "other",
 ]
-DAY = r"^(\d{4}-\d\d-\d\d)?$"
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class ConfigurationError(Exception):
@@ -99,11 +99,11 @@ class Device(Section):
     microsoft_monitor: bool = Field(default=True, description="Microsoft's monitor account polls it.")
     partner: str = Field(default="", description="The other member of its pair.")
     expects: list[Family] = Field(default=[], description="Families of lines that must be heard from it.")
-    since: str = Field(default="", pattern=DAY, description="In service since this day.")
+    since: Day = Field(default="", description="In service since this day.")
     firmware_minimum: str = Field(default="", description="Older firmware is a finding.")
     backup_serials: list[str] = Field(default=[], description="Backup HSMs that may receive its keys.")
     working_hours: str = Field(default="", description='"mon-fri 07:00-19:00" in its zone.')
-    holidays: list[Annotated[str, Field(pattern=DAY)]] = Field(default=[], description="Days off, in its zone.")
+    holidays: list[Day] = Field(default=[], description="Days off, in its zone.")
 
 
 class Store(Section):
@@ -202,7 +202,7 @@ class Account(Section):
         default=[], description="What it may be."
     )
     owner: str = Field(default="", description="Who answers for it.")
-    until: str = Field(default="", pattern=DAY, description="Last day.")
+    until: Day = Field(default="", description="Last day.")
 
 
 class Range(Section):
@@ -244,14 +244,14 @@ class Allow(Section):
     match: dict[str, str] = Field(description="Result columns and the values that are allowed.")
     owner: str = Field(min_length=1, description="Who answers for it.")
     reason: str = Field(min_length=1, description="Why.")
-    until: str = Field(pattern=DAY, description="Last day; at most 90 days ahead.")
+    until: Annotated[Day, Field(min_length=1)] = Field(description="Last day; at most 90 days ahead.")
 
 
 class Retention(Section):
     """How long records are kept; this version deletes nothing."""
 
-    hot: str = Field(default="", description="In the store.")
-    total: str = Field(default="", description="In all.")
+    hot: Duration | Literal[""] = Field(default="", description="In the store.")
+    total: Duration | Literal[""] = Field(default="", description="In all.")
     profile: str = Field(default="", description='A framework\'s figures, such as "pci".')
 
 

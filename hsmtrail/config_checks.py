@@ -7,6 +7,7 @@ import os
 import re
 import zoneinfo
 from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+LONGEST_ALLOW = timedelta(days=90)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -98,7 +100,22 @@ def _email(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError('wants a name of letters, digits, "." "_" and "-", such as "hsm-1"')
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        return text and date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError('wants a day, such as "2026-11-23"') from None
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, AfterValidator(_name)]
+Day = Annotated[str, AfterValidator(_day)]
 MailServer = Annotated[str, AfterValidator(_server)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
@@ -126,6 +143,7 @@ def mistakes_between(document: Mapping[str, Any], folder: Path) -> list[str]:
         *_secrets("email", emails, "password", folder),
         *_secrets("webhook", webhooks, "secret", folder),
         *_recipients(document, emails),
+        *_allowed(_tables(document, "allow"), datetime.now(UTC).date()),
     ]
 
 
@@ -180,3 +198,16 @@ def _recipients(document: Mapping[str, Any], emails: list[Mapping[str, Any]]) ->
     report = document.get("report")
     if isinstance(report, dict) and report.get("recipients") and not emails:
         yield "report.recipients  wants an [[alert.email]] that can send"
+
+
+def _allowed(tables: list[Mapping[str, Any]], today: date) -> Iterator[str]:
+    """What hides findings says which, and not for ever."""
+    for number, item in enumerate(tables, 1):
+        if item.get("match") == {}:
+            yield f"allow[{number}].match = {{}}  wants at least one column: it would hide every finding"
+        try:
+            until = date.fromisoformat(str(item.get("until", "")))
+        except ValueError:
+            continue  # said where single values are checked
+        if until - today > LONGEST_ALLOW:
+            yield f"allow[{number}].until = {str(until)!r}  wants a day at most {LONGEST_ALLOW.days} days ahead"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hsmtrail.serve")
 
+PROGRAM = [sys.executable, "-m", "hsmtrail"]
 PR_SET_PDEATHSIG = 1
 USED_WRONGLY = 2
 """Exit status of a child that will not start: starting it again would not help."""
@@ -80,9 +81,19 @@ class Child:
             self.process.wait()
 
 
+def wrong_files(configuration: Path) -> bool:
+    """Whether a mistake in a file would keep a child from starting; all are on standard error then.
+
+    A process of its own looks, so that this one, which runs for months, loads no database.
+    """
+    looked = subprocess.run(  # noqa: S603  (our own program)
+        [*PROGRAM, "check", "--files", "--config", os.fspath(configuration)], stdout=subprocess.DEVNULL, check=False
+    )
+    return looked.returncode == USED_WRONGLY
+
+
 def children(configuration: Path) -> list[Child]:
-    program = [sys.executable, "-m", "hsmtrail"]
-    return [Child(role, [*program, role, "--config", os.fspath(configuration)]) for role in ("receive", "work")]
+    return [Child(role, [*PROGRAM, role, "--config", os.fspath(configuration)]) for role in ("receive", "work")]
 
 
 def serve(configuration: Path, pause: Callable[[float], None] = time.sleep) -> int:

@@ -24,11 +24,15 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to
     typer.echo(f"Wrote {path}. Name your HSMs in it, then run: hsmtrail check --config {path}")
 
 
-def check(config: ConfigOption = None) -> None:
+def check(
+    config: ConfigOption = None,
+    *,
+    files: Annotated[bool, typer.Option("--files", help="Only the files, not ports and folders.")] = False,
+) -> None:
     """Check configuration, patterns, detectors, ports and folders: all mistakes at once."""
     from hsmtrail.check import examine
 
-    report = examine(find_configuration(config))
+    report = examine(find_configuration(config), machine=not files)
     for line in report.notes:
         typer.echo(line)
     for mistake in report.mistakes:
@@ -43,7 +47,8 @@ def serve(config: ConfigOption = None) -> None:
     from hsmtrail import log, supervise
 
     path = find_configuration(config)
-    configuration(config)
+    if supervise.wrong_files(path):
+        raise typer.Exit(supervise.USED_WRONGLY)
     log.configure()
     raise typer.Exit(supervise.serve(path))
 

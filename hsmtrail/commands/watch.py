@@ -57,6 +57,9 @@ def test_detectors(identifiers: Ids = None, form: FormOption = Form.TABLE, confi
 
     settings = configuration(config) if config is not None or any(place.exists() for place in PLACES) else None
     results = run_all_cases(settings, identifiers or [])
+    unknown = sorted(set(identifiers or []) - {row["detector"] for row in results})
+    if unknown:
+        raise Misuse(f"there is no detector {', '.join(unknown)}; `hsmtrail detectors list` names them")
     failed = [row for row in results if not row["passed"]]
     if form is Form.JSON:
         print_json(results)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from analytics import baseline
 from hsmtrail.errands import Errand, Role
+from hsmtrail.failures import Misuse
 from hsmtrail.formats import instant
 from hsmtrail.moments import moment
 
@@ -39,6 +40,9 @@ class ApproveBaseline(Errand):
 
     def answer(self, desk: Desk) -> dict[str, Any]:
         at = moment(self.at) if self.at else desk.now()
+        unknown = sorted(set(self.devices) - {device.name for device in desk.configuration.device})
+        if unknown:
+            raise Misuse(f"no such device in the configuration: {', '.join(unknown)}")
         with desk.db.transaction() as cursor:
             approved = baseline.approve(
                 cursor,

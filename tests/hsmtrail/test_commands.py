@@ -110,6 +110,34 @@ def test_wrong_configuration_starts_nothing(site, role):
     assert not (site.folder / "data").exists()
 
 
+def test_serve_starts_nothing_when_a_detector_is_wrong(site):
+    """Mistakes that only the service would notice are all told before the receiver listens."""
+    site.write(BASIC + "[detectors.NO-01]\nenabled = false\n[detectors.AUTH-02.parameters]\ncolour = 1\n")
+    done = site.command("serve", check=False)
+    assert done.returncode == 2
+    assert "[detectors.NO-01] there is no such detector" in done.stderr
+    assert "colour  no such parameter" in done.stderr
+    assert not (site.folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["detectors", "test", "NO-01"], "there is no detector NO-01"),
+        (["baseline", "approve", "--reason", "x", "--device", "nobody"], "no such device in the configuration: nobody"),
+        (
+            ["changes", "add", "--device", "hsm-1", "--from", "2026-11-02", "--to", "2026-11-01", "--ticket", "T"],
+            "hsmtrail: the change ends before it begins",
+        ),
+    ],
+)
+def test_a_name_that_is_none_is_said(site, words, wanted):
+    """Not passed over as if there had been nothing to do."""
+    site.write(BASIC + DEVICE)
+    done = site.command(*words, check=False)
+    assert (done.returncode, wanted in done.stderr) == (2, True), done.stderr
+
+
 def test_a_port_in_use_is_one_sentence(site):
     """`serve` ends with 2 and says which address it could not have."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -10,6 +10,7 @@ from hsmtrail.failures import Misuse
 from hsmtrail.template import write_configuration
 
 MINIMAL = 'data_dir = "data"\n'
+ALLOW = '[[allow]]\ndetector = "AUTH-01"\nmatch = {match}\nowner = "a"\nreason = "b"\nuntil = "{until}"\n'
 LISTENER = '[[listener]]\nname = "a"\nprotocol = "udp"\naddress = "127.0.0.1:0"\n'
 
 
@@ -94,6 +95,12 @@ def test_every_key_of_the_template_is_a_real_key(tmp_path):
         (MINIMAL + '[web]\naddress = "127.0.0.1"\n', "web.address"),
         (MINIMAL + '[[alert.email]]\nname = "m"\nsmtp = "x"\nfrom = "no"\nto = ["a@b"]\n', "wants a mail address"),
         ("data_dir = [", "is not TOML"),
+        (MINIMAL + LISTENER.replace('"a"', '"a b"'), "listener[1].name = 'a b'  wants a name of letters"),
+        (MINIMAL + '[[device]]\nname = "x"\nsince = "2026-02-30"\n', "device[1].since = '2026-02-30'  wants a day"),
+        (MINIMAL + '[retention]\nhot = "soon"\n', "wants a duration"),
+        (MINIMAL + ALLOW.format(match="{}", until="2020-01-01"), "allow[1].match = {}  wants at least one column"),
+        (MINIMAL + ALLOW.format(match='{ device = "x" }', until="2999-01-01"), "wants a day at most 90 days ahead"),
+        (MINIMAL + ALLOW.format(match='{ device = "x" }', until="soon"), "allow[1].until = 'soon'  wants a day"),
     ],
 )
 def test_a_mistake_names_its_key_and_what_is_wanted(tmp_path, text, wanted):
