@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ingest.counters import Ledger, Taken
-from ingest.framing import Framer
+from ingest.file_content import BROKEN, Messages, contents, messages
 from ingest.spool_batch import SPOOL_SCHEMA
+from ingest.wrapped_lines import WrappedLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from ingest.framing import Frames
     from ingest.spool_writer import SpoolWriter
 
 LISTENER = "import"
 NAME, NUMBER = "import", 0
 """The spool of imports below spool/, and its receiver number."""
 
-CHUNK = 4 << 20
-MAX_MESSAGE = 65536
-GZIP = b"\x1f\x8b"
 TAR_MAGIC, TAR_PLACE = b"ustar", 257
 
 
@@ -72,9 +68,9 @@ def import_files(
     run = f"import of {now():%Y-%m-%dT%H:%M:%S.%fZ}"  # a file that is imported again is another path
     lines, first, last = 0, 0, 0
     for path in files:
-        for frames in _frames(path, progress):
-            batch = _batch(frames, str(path), run, now())
-            taken = [Taken(LISTENER, len(frames), len(frames.cut))]
+        for portion in _messages(path, progress):
+            batch = _batch(portion, str(path), run, now())
+            taken = [Taken(LISTENER, len(portion), len(portion.cut))]
             committed = spool.commit(batch, ledger.with_taken(taken))
             ledger.take(taken)
             lines, first, last = lines + committed.rows, first or committed.batch, committed.batch
@@ -91,39 +87,34 @@ def _readable(path: Path) -> None:
         raise ImportFailed(f"{path}: is a tar archive; unpack it and import the folder")
 
 
-def _frames(path: Path, progress: Callable[[int], None]) -> Iterator[Frames]:
-    framer = Framer("lf", MAX_MESSAGE)
+def _messages(path: Path, progress: Callable[[int], None]) -> Iterator[Messages]:
+    """Portions of the file's messages, none of them empty; an audit record and its wrapped proof are one message."""
     try:
-        with path.open("rb") as file, _plain(file) as content:
+        with path.open("rb") as file:
             before = 0
-            while chunk := content.read(CHUNK):
-                progress(file.tell() - before)
-                before = file.tell()
-                yield from _some(framer.feed(chunk))
-    except (OSError, EOFError) as error:
+            for content in contents(file):
+                joined = WrappedLines()
+                for portion in messages(content):
+                    yield from _some(joined.feed(portion))
+                    progress(file.tell() - before)
+                    before = file.tell()
+                yield from _some(joined.close())
+    except BROKEN as error:
         raise ImportFailed(f"{path}: cannot be read to its end: {error}. What came before it is kept.") from None
-    yield from _some(framer.close())  # a file's last line may lack its line feed: it is whole all the same
 
 
-def _some(frames: Frames) -> Iterator[Frames]:
-    if len(frames):
-        yield frames
+def _some(portion: Messages) -> Iterator[Messages]:
+    if len(portion):
+        yield portion
 
 
-def _plain(file: BinaryIO) -> IO[bytes]:
-    """The content, unpacked when it is gzip, whatever the file is called."""
-    packed = file.read(len(GZIP)) == GZIP
-    file.seek(0)
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
-
-
-def _batch(frames: Frames, path: str, run: str, moment: datetime) -> pa.RecordBatch:
-    rows, cut = len(frames), set(frames.cut)
+def _batch(portion: Messages, path: str, run: str, moment: datetime) -> pa.RecordBatch:
+    rows, cut = len(portion), set(portion.cut)
     same = {"received_at": moment, "listener": LISTENER, "transport": "import", "peer": path, "peer_identity": run}
     columns = {
         **{name: pa.repeat(pa.scalar(value, SPOOL_SCHEMA.field(name).type), rows) for name, value in same.items()},
         "peer_port": pa.nulls(rows, pa.uint16()),
         "trouble": pa.array(["cut" if number in cut else "" for number in range(rows)], pa.string()),
-        "raw": pa.array(frames.messages(), pa.binary()),
+        "raw": pa.array(portion.raw, pa.binary()),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in SPOOL_SCHEMA.names], schema=SPOOL_SCHEMA)
