@@ -22,6 +22,9 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?")
 SAID = {"device", "severity"}
 """Columns that the subject and the heading say already."""
 
+PHRASES = {"what", "consequence"}
+"""Columns whose text needs no name before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -200,15 +203,31 @@ def _finding(row: Row, settings: PackSettings, period: Period, links: dict[int, 
 
 
 def told(subject: str, columns: dict[str, Any]) -> str:
-    """The finding's columns as one sentence: 'so on hsm-ams-2: failures 2; tries left 1.'"""
-    figures = {
-        name: _value(value) for name, value in columns.items() if name not in SAID and value not in (None, "", [])
-    }
+    """The finding's columns as one sentence: 'so on hsm-ams-2: 2 failures; 1 try left.'"""
     parts = [
-        f"{name.replace('_', ' ')} {text}" for name, text in figures.items() if columns[name] != subject_of(subject)
+        _phrase(name, value)
+        for name, value in columns.items()
+        if name not in SAID and value is not False and value not in (None, "", []) and value != subject_of(subject)
     ]
     text = f"{subject}: {'; '.join(parts)}" if parts else subject
     return clipped(text, WORDS_AT_MOST).rstrip(".") + "."
+
+
+def _phrase(name: str, value: object) -> str:
+    """'2 failures', '1 try left', 'ended', 'sources 192.0.2.50'; what is not so is not said."""
+    words = name.replace("_", " ")
+    if value is True:
+        return words
+    if isinstance(value, int) and words.partition(" ")[0].endswith("s"):  # a plural: it counts something
+        return f"{number(value)} {_one(words) if value == 1 else words}"
+    return _value(value) if name in PHRASES else f"{words} {_value(value)}"
+
+
+def _one(words: str) -> str:
+    """'try left' of 'tries left': the first word in the singular."""
+    first, blank, rest = words.partition(" ")
+    single = first.removesuffix("ies") + "y" if first.endswith("ies") else first.removesuffix("s")
+    return single + blank + rest
 
 
 def subject_of(subject: str) -> str:

@@ -125,7 +125,9 @@ def test_findings_answer(waiting, words):
     ("columns", "words"),
     [
         ({}, "so on hsm-ams-1."),
-        ({"tries_left": 1, "ended": False}, "so on hsm-ams-1: tries left 1; ended no."),
+        ({"failures": 2, "tries_left": 1, "ended": False}, "so on hsm-ams-1: 2 failures; 1 try left."),
+        ({"changes": 1, "ended": True, "times": 0}, "so on hsm-ams-1: 1 change; ended; 0 times."),
+        ({"consequence": "after 1 more it locks", "who": "a"}, "so on hsm-ams-1: after 1 more it locks; who a."),
         ({"sources": ["a", "b"], "empty": [], "none": None}, "so on hsm-ams-1: sources a and b."),
         ({"share": 0.5, "more": {"a": 1}}, 'so on hsm-ams-1: share 0.5; more {"a": 1}.'),
         ({"note": "It ended."}, "so on hsm-ams-1: note It ended."),
