@@ -19,6 +19,7 @@ _RETURN = re.compile(r"(?:LUNA_|RC_|CKR_)[A-Z0-9_]{1,80}")
 _ADDRESS = re.compile(r"[0-9A-Za-z_.:%-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _HEX = re.compile(r"[0-9A-Fa-f]{1,64}")
+_SERVICE = re.compile(r"thales/cloudhsm/([0-9]{1,20})")
 _OUTCOMES = {"success": "ok", "failure": "failed"}
 NEEDED = ("time", "action", "status")
 
@@ -56,6 +57,9 @@ def read(text: str) -> CloudRecord | None:
         said["meta"] = meta
     for name, value in said.items():
         _take(found, name, value)
+    partition = _SERVICE.fullmatch(str(said.get("source")))
+    if partition and "partition" not in found.columns:
+        _take(found, "partid", partition[1])
     return found
 
 
