@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from parsers import template, template_checks
@@ -148,4 +150,5 @@ def test_why_unknown(patterns):
         "lunash.command came to"
     )
     assert why_unknown("lunash", "info : 0 : Command: hsm show  : admin : Console", patterns) == ""
-    assert why_unknown("rsyslogd", "x", patterns) == "no pattern reads the program 'rsyslogd'"
+    nobody = dataclasses.replace(patterns, by_program={})
+    assert why_unknown("rsyslogd", "x", nobody) == "no pattern reads the program 'rsyslogd'"
