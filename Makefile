@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt golden docs wheel clean
+.PHONY: help demo test long check fmt golden docs wheel clean
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */ — /'
@@ -23,6 +23,9 @@ test: $(READY)  ## lint, types, import directions, then all tests with coverage
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+long: $(READY)  ## the tests that take long: a million records read again, killed five times
+	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
 
 check: $(READY) ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

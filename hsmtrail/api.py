@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hsmtrail import formats
 from hsmtrail.errands import ERRANDS, baseline, changes, detectors, findings, imports, reparse, report, status
-from hsmtrail.failures import Failure, Misuse
+from hsmtrail.failures import Failure, Misuse, sentence
 from hsmtrail.metrics import exposition
 from store.query import QueryFailed, Refused, Stopped, run_query
 
@@ -112,9 +112,7 @@ async def _answers_in_json(
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return str(error)
+    return sentence(error) if isinstance(error, ValidationError) else str(error)
 
 
 def _problem(status: int, reason: str) -> web.Response:
@@ -150,7 +148,9 @@ class Api:
         return web.json_response({"ready": self._ready()}, status=200 if self._ready() else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(text=exposition(await self._answer(status.ShowStatus())), content_type="text/plain")
+        return web.Response(
+            text=exposition(await self._answer(status.ShowStatus(forms=False))), content_type="text/plain"
+        )
 
     async def status(self, _request: web.Request) -> web.Response:
         return web.json_response(await self._answer(status.ShowStatus()))

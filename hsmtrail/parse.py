@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
 from hsmtrail import wiring
 from hsmtrail.desk import utc_now as now
-from ingest.framing import Framer, Framing
+from hsmtrail.failures import Misuse
+from hsmtrail.log import shown
+from ingest.file_content import BROKEN, Messages, contents, messages
 from parsers.as_json import json_record
+from parsers.explain import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from hsmtrail.config import Configuration
-    from ingest.framing import Frames
+    from ingest.framing import Framing
     from parsers.batch import Parser
+    from parsers.explain import Explanation
+    from parsers.patterns import Patterns
 
 __all__ = ["now", "print_records"]
-
-CHUNK, MAX_MESSAGE = 4 << 20, 65536
 
 
 def print_records(
@@ -30,21 +35,58 @@ def print_records(
 ) -> None:
     """One JSON object a message, in order, whatever the message is."""
     parser = wiring.parser(configuration)
-    framer = Framer(framing, MAX_MESSAGE)
-    while chunk := stream.read(CHUNK):
-        _print(parser, framer.feed(chunk), received_at, peer)
-    _print(parser, framer.close(), received_at, peer)
+    for portion in _portions(stream, framing):
+        _print(parser, portion, received_at, peer)
 
 
-def _print(parser: Parser, frames: Frames, received_at: datetime, peer: str) -> None:
-    if len(frames):
-        for row in parser.parse(_lines(frames, received_at, peer)).iter_rows(named=True):
+def print_explanations(
+    stream: BinaryIO, framing: Framing, configuration: Configuration | None, *, as_json: bool
+) -> None:
+    """Why each message is read as it is: one JSON object, or some lines of text."""
+    patterns = wiring.parser(configuration).patterns
+    for portion in _portions(stream, framing):
+        _explain(portion, patterns, as_json=as_json)
+
+
+def _portions(stream: BinaryIO, framing: Framing) -> Iterator[Messages]:
+    """Lines, or the objects of a JSON export, unpacked."""
+    try:
+        for content in contents(stream):
+            yield from messages(content, framing)
+    except BROKEN as error:
+        raise Misuse(f"the input cannot be read to its end: {error}") from None
+
+
+def _explain(portion: Messages, patterns: Patterns, *, as_json: bool) -> None:
+    for raw in portion.raw:
+        why = explain(raw, patterns)
+        said = json.dumps(json_record(asdict(why)), ensure_ascii=False) if as_json else "\n".join(_told(why))
+        sys.stdout.write(said + "\n")
+
+
+def _told(why: Explanation) -> Iterator[str]:
+    """For people: which pattern, or the message with a mark where the best one stopped."""
+    where = f"{why.pattern} {why.version} ({why.file}:{why.line})"
+    if why.known:
+        yield f"read by {where}"
+    elif not why.pattern:
+        yield f"not known; wanted: {why.wanted}"
+        yield f"    {shown(why.message)}"
+    else:
+        yield f"not known; {where} came furthest, to column {why.column}, and wanted {why.wanted}"
+        yield f"    {shown(why.message)}"
+        yield " " * (4 + len(shown(why.message[: why.column - 1]))) + "^"
+
+
+def _print(parser: Parser, portion: Messages, received_at: datetime, peer: str) -> None:
+    if len(portion):
+        for row in parser.parse(_lines(portion, received_at, peer)).iter_rows(named=True):
             sys.stdout.write(json.dumps(json_record(row), ensure_ascii=False) + "\n")
 
 
-def _lines(frames: Frames, received_at: datetime, peer: str) -> pl.DataFrame:
+def _lines(portion: Messages, received_at: datetime, peer: str) -> pl.DataFrame:
     """A last line without its line feed is a whole line in a file, so nothing here is 'incomplete'."""
-    raw, cut = frames.messages(), set(frames.cut)
+    raw, cut = portion.raw, set(portion.cut)
     return pl.DataFrame(
         {
             "received_at": pl.Series([received_at] * len(raw), dtype=pl.Datetime("us")),

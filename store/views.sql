@@ -8,6 +8,19 @@ SELECT * FROM records WHERE copy_of IS NULL;
 CREATE OR REPLACE VIEW unknown AS
 SELECT * FROM records WHERE status <> 'parsed';
 
+-- The same with the form of each message: what differs from line to line (quoted names, addresses, hexadecimal, numbers)
+-- replaced by a word in braces. Only the first 300 characters: a stranger may have written them.
+CREATE OR REPLACE VIEW unknown_forms AS
+SELECT *,
+       regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+           left(message, 300),
+           '"[^"]*"|''[^'']*''', '{quoted}', 'g'),
+           '\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b|\b(?:[0-9A-Fa-f]{1,4}:){3,7}:?[0-9A-Fa-f]{1,4}\b', '{address}', 'g'),
+           '\b(?:0[xX][0-9A-Fa-f]+|[0-9A-Fa-f]{8,})\b', '{hex}', 'g'),
+           '[0-9]+', '{number}', 'g'),
+           ' +', ' ', 'g') AS form
+FROM records WHERE status <> 'parsed';
+
 -- Records of the HSM's own audit log.
 CREATE OR REPLACE VIEW audit_records AS
 SELECT * FROM events WHERE family = 'hsm_audit' AND audit_sequence IS NOT NULL;

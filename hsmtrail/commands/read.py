@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -21,6 +23,13 @@ class Framing(enum.StrEnum):
     NUL = "nul"
 
 
+class ParseForm(enum.StrEnum):
+    """How an explanation is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def add_to(app: typer.Typer) -> None:
     app.command("parse")(parse)
     app.command("import")(import_files)
@@ -34,23 +43,39 @@ def parse(
         str | None, typer.Option(help="When a socket would have got them, UTC; now by itself.")
     ] = None,
     peer: Annotated[str, typer.Option(help="Who would have sent them.")] = "",
+    *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Instead, which pattern knows it, or how far the best one came.")
+    ] = False,
+    form: Annotated[ParseForm | None, typer.Option("--format", help="Of explanations: text by itself.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print what each line becomes, as JSON lines. Needs no configuration."""
+    """Print what each line becomes, as JSON lines. Needs no configuration; --config brings the site's own patterns."""
     from hsmtrail.moments import moment
-    from hsmtrail.parse import now, print_records
+    from hsmtrail.parse import now, print_explanations, print_records
 
+    if form is ParseForm.TEXT and not explain:
+        raise Misuse("--format text goes with --explain; records are JSON lines")
     settings = configuration(config) if config is not None else None
     at = moment(received_at) if received_at else now()
+    with _opened(file) as stream:
+        if explain:
+            print_explanations(stream, framing.value, settings, as_json=form is ParseForm.JSON)
+        else:
+            print_records(stream, framing.value, at, peer, settings)
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
     if file == "-":
-        print_records(sys.stdin.buffer, framing.value, at, peer, settings)
+        yield sys.stdin.buffer
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115  (closed below, apart from the error of opening)
     except OSError as error:
         raise Misuse(f"{file}: {error.strerror}") from None
     with stream:
-        print_records(stream, framing.value, at, peer, settings)
+        yield stream
 
 
 def import_files(

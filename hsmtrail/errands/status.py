@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import hsmtrail
 from hsmtrail.errands import Errand
+from hsmtrail.failures import Failure
 from hsmtrail.formats import instant
 from hsmtrail.log import shown
+from store.forms import unknown_forms
 
 if TYPE_CHECKING:
     import duckdb
 
     from hsmtrail.config import Configuration
     from hsmtrail.desk import Desk
+    from store.forms import Form, UnknownForms
+
+
+MOST_MISTAKES = 20
 
 
 class ShowStatus(Errand):
-    """The state of the receiver and of the service."""
+    """The state of the receiver and of the service; `forms`: also the messages that no pattern knows."""
+
+    forms: bool = True
 
     def answer(self, desk: Desk) -> dict[str, Any]:
         with desk.db.reader() as cursor:
@@ -30,6 +39,8 @@ class ShowStatus(Errand):
                 "lag_seconds": round(desk.lag_seconds(), 3),
                 "runs": _runs(cursor),
                 "deliveries": _deliveries(cursor),
+                "patterns": _patterns(desk),
+                **({"unknown_forms": _forms(unknown_forms(cursor, desk.now()))} if self.forms else {}),
             }
         return {
             "version": hsmtrail.__version__,
@@ -37,6 +48,31 @@ class ShowStatus(Errand):
             "service": service,
             "web": {"address": _web_address(desk.configuration)},
         }
+
+
+def _patterns(desk: Desk) -> dict[str, Any]:
+    """The set in force, and what is wrong with the files when it is not they that are in force."""
+    try:
+        version = desk.patterns.current().patterns.version
+    except Failure:
+        version = ""
+    return {"version": version, "mistakes": [shown(mistake, 1000) for mistake in desk.patterns.mistakes[:MOST_MISTAKES]]}
+
+
+def _forms(found: UnknownForms) -> dict[str, Any]:
+    return {
+        "since": instant(found.since),
+        "forms": found.forms,
+        "records": found.records,
+        "complete": found.complete,
+        "frequent": [_form(one) for one in found.frequent],
+        "newest": [_form(one) for one in found.newest],
+    }
+
+
+def _form(one: Form) -> dict[str, Any]:
+    said = dataclasses.asdict(one)
+    return {**said, "first_seen": instant(one.first_seen), "last_seen": instant(one.last_seen)}
 
 
 def receiver_status(configuration: Configuration) -> dict[str, Any]:

@@ -127,12 +127,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Lines that no pattern knew, and one of them to look at."""
+    """A form of message that no pattern knew, and one line to look at."""
 
     device: str
-    program: str
+    family: str
+    form: str
     lines: int
+    first_seen: datetime
+    last_seen: datetime
     record_id: int
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
