@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class _Reader:
         self.name = name
         self.text = text
         self.mistakes = mistakes
+        self._begun = 0  # patterns
 
     def file(self) -> PatternFile | None:
         try:
@@ -87,15 +89,20 @@ class _Reader:
         self.mistakes.append(Mistake(self.name, line or self._line(pattern), pattern, what))
 
     def _line(self, pattern: str) -> int:
-        """Where a pattern's name stands."""
+        """Where a pattern's name stands; of one without a name its beginning."""
+        if not pattern and self._begun:
+            heads = [head.start() for head in re.finditer(r"^\[\[ *pattern *\]\]", self.text, re.MULTILINE)]
+            return self.text.count("\n", 0, heads[self._begun - 1]) + 1 if len(heads) >= self._begun else 1
         found = re.search(rf"^name *= *[\"']{re.escape(pattern)}[\"']", self.text, re.MULTILINE) if pattern else None
         return self.text.count("\n", 0, found.start()) + 1 if found else 1
 
     def _pattern(self, entry: object, content: dict[str, object]) -> Pattern | None:
+        self._begun += 1
         if not isinstance(entry, dict):
             self._wrong("", f"a pattern is a table [[pattern]], not {entry!r}")
             return None
-        name = str(entry.get("name", ""))
+        name = entry.get("name", "")
+        name = name if isinstance(name, str) else ""
         before = len(self.mistakes)
         self._keys(name, entry, _PATTERN_KEYS, ("name", "template", "example"))
         if len(self.mistakes) == before:
@@ -129,6 +136,8 @@ class _Reader:
             self._wrong(name, f"no such operation: {entry['operation']}")
         if entry.get("outcome", "") not in _OUTCOMES:
             self._wrong(name, "outcome is ok, failed or nothing")
+        if not _is_plain(entry.get("details", {})):
+            self._wrong(name, "details wants texts, numbers, true or false, and lists and tables of them")
         if "operation" not in entry and not lookup:
             self._wrong(name, "says neither operation nor lookup")
 
@@ -170,6 +179,15 @@ class _Reader:
         for unknown in sorted({key for example in examples for key in example.fields} - PARSED.keys()):
             self._wrong(name, f"an example names no such column: {unknown}")
         return tuple(examples)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON can hold it: TOML has dates, nan and inf too."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _line_of(error: Exception) -> int:

@@ -140,3 +140,26 @@ def test_killed_at_any_moment_it_goes_on(history):
         {"pattern": "ntls.session_renewed", "pattern_version": "site-2", "status": "parsed", "n": quarter},
     ]
     assert history.json("reparse")["read"] == 0
+
+
+def test_detectors_judge_what_was_changed(site):
+    """What an older pattern called nothing is an HSM made empty: found once history is read again, and gone if not so."""
+    (site.folder / "patterns").mkdir()
+    site.write(SITE + '[[device]]\nname = "hsm-1"\nhosts = ["hsm-1"]\n')
+    write(site, OLD)
+    fill(site, [line(0), line(3)])
+    site.command("detectors", "run", "--all")
+    assert site.json("findings", "list") == []
+    write(
+        site,
+        PATTERNS.format(version="site-3", operation="zeroize", kept="kept").replace(
+            '"zeroize"', '"zeroize"\noutcome = "ok"'
+        ),
+    )
+    summary = site.json("reparse")
+    assert (summary["changed"], summary["detectors_failed"]) == (1, [])
+    assert "PRIV-01" in {finding["detector"] for finding in site.json("findings", "list")}
+    assert site.query("SELECT count(*) AS n FROM unjudged") == [{"n": 0}]
+    write(site, NEW)
+    assert site.json("reparse")["findings_changed"] > 0
+    assert site.json("findings", "list") == []

@@ -80,6 +80,12 @@ def test_site_pattern_replaces_the_built_in_one(tmp_path, as_batch):
         ("source_port = 4711", "sauce = 1", "an example names no such column: sauce"),
         ('message = "Session', 'mesage = "Session', "an example is a table with message and fields"),
         ("[[pattern.example]]", "[pattern.example]", "example wants a list"),
+        ('name = "renewed"\n', "", "ntls.toml:6: missing: name"),
+        (
+            'operation = "session_open"',
+            'operation = "other"\ndetails = { since = 2026-01-01 }',
+            "details wants texts, numbers",
+        ),
     ],
 )
 def test_mistakes_have_their_place(tmp_path, old, new, mistake):
