@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ from pydantic_core import PydanticUndefined
 from hsmtrail.catalogue import catalogue
 from hsmtrail.cli import app
 from hsmtrail.config import Configuration
+from parsers.decoding import text_of
+from parsers.header_examples import header_examples
+from parsers.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +32,8 @@ def pages() -> dict[str, str]:
         "commands.md": MADE + "# Commands\n\n" + "\n".join(_commands()),
         "configuration.md": MADE + "# Configuration\n\n" + "\n".join(_tables()),
         "detectors.md": MADE + "# Detectors\n\n" + "\n".join(_detectors()),
+        "meaning.md": MADE + "# Meaning\n\n" + "\n".join(_meaning()),
+        "headers.md": MADE + "# Syslog headers\n\n" + "\n".join(_headers()),
     }
 
 
@@ -108,6 +115,56 @@ def _detectors() -> Iterator[str]:
         for name, parameter in row.get("parameters", {}).items():
             yield f"- `{name}` = `{parameter['value']}`: {parameter['why']}"
         yield ""
+
+
+def _headers() -> Iterator[str]:
+    yield "What is read from the examples of the RFCs, and from headers that are wrong. No line is dropped for either."
+    yield "The lines are received at 2026-11-23 08:15:01 UTC, from a device whose zone is UTC.\n"
+    for kind, examples in groupby(header_examples(), key=lambda example: example.kind):
+        yield f"## {kind[0].upper()}{kind[1:]}\n\n| example | line | becomes |\n|---|---|---|"
+        for example in examples:
+            fields = "<br>".join(f"{name} {_cell(_plain(value))}" for name, value in example.fields.items())
+            yield f"| {example.what} | {_cell(text_of(example.raw))} | {fields} |"
+        yield ""
+
+
+MEANING = """What the vendor's words become. The tables are `parsers/tables/*.csv`, each row with its source (`sources.csv`).
+
+- **A session's free text** in the audit log is `log_external`, unless it holds `operation LUNA_…`, which is a record whose
+  form is not known yet: it keeps its event. What an application wrote is never read for columns.
+- **`details.zone`** is the offset of the appliance's clock, learned where a record's raw block and its text differ by it.
+- **`details.partition_serial`** is said for HSMs of the generations 5 and 6 (serial below 500000, no role number in the
+  record), where it is the HSM's serial and the container in three digits, and for Luna Cloud HSM, which prints it.
+- **`details.policy`** is the manual's wording of the policy that a command sets.
+- **Luna Cloud HSM**: `action`, `status`, `clientip`, `hsmid`, `partid` and the key's OUID have columns, `role` is the
+  word as it stands (SO is `so`), everything else is in `details` under the vendor's name.
+- **Wrapped records**: in imported files, lines of nothing but 40 or more hexadecimal digits below an audit record are its
+  MAC and raw block, and one message with it.
+- **Commands of a backup token** are `backup`, of the cluster `network_set`, of remote PEDs `network_set` or a connection,
+  `hsm tamper clear` is `transport_mode_set` like the tamper key's events, `sysconf forcesologin` is `policy_set`.
+"""
+
+
+def _meaning() -> Iterator[str]:
+    yield MEANING
+    for command_class, members in groupby(vocabulary(), key=lambda meant: meant.command_class):
+        yield f"## {command_class}\n\n| operation | events and alarms | commands |\n|---|---|---|"
+        for meant in members:
+            vendor, commands = (
+                ", ".join(f"`{word}`" for word in words) for words in ((*meant.events, *meant.alarms), meant.commands)
+            )
+            yield f"| `{meant.operation}` | {vendor} | {commands} |"
+        yield ""
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cell(text: str) -> str:
+    """As code in a cell of a table, with what cannot be seen written out."""
+    seen = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return f"`{seen.replace('|', chr(92) + '|')}`" if text else "(empty)"
 
 
 def main(folder: Path) -> None:
