@@ -128,20 +128,22 @@ def _headers() -> Iterator[str]:
         yield ""
 
 
-MEANING = """What the vendor's words become. The tables are `parsers/tables/*.csv`, each row with its source (`sources.csv`).
+MEANING = """What the vendor's words become. The tables are `parsers/tables/*.csv`, each row with its source.
 
-- **A session's free text** in the audit log is `log_external`, unless it holds `operation LUNA_…`, which is a record whose
-  form is not known yet: it keeps its event. What an application wrote is never read for columns.
-- **`details.zone`** is the offset of the appliance's clock, learned where a record's raw block and its text differ by it.
+- **A session's free text** in the audit log is `log_external`, unless it holds `operation LUNA_…`, which is a record
+  whose form is not known yet: it keeps its event. What an application wrote is never read for columns.
+- **`details.zone`** is the offset of the appliance's clock, learned where a record's raw block and its text differ by
+  it: `SELECT DISTINCT device, details->>'zone' FROM audit_records` shows it for each device.
 - **`details.partition_serial`** is said for HSMs of the generations 5 and 6 (serial below 500000, no role number in the
   record), where it is the HSM's serial and the container in three digits, and for Luna Cloud HSM, which prints it.
 - **`details.policy`** is the manual's wording of the policy that a command sets.
 - **Luna Cloud HSM**: `action`, `status`, `clientip`, `hsmid`, `partid` and the key's OUID have columns, `role` is the
   word as it stands (SO is `so`), everything else is in `details` under the vendor's name.
-- **Wrapped records**: in imported files, lines of nothing but 40 or more hexadecimal digits below an audit record are its
-  MAC and raw block, and one message with it.
-- **Commands of a backup token** are `backup`, of the cluster `network_set`, of remote PEDs `network_set` or a connection,
-  `hsm tamper clear` is `transport_mode_set` like the tamper key's events, `sysconf forcesologin` is `policy_set`.
+- **Wrapped records**: in imported files, lines of nothing but 40 or more hexadecimal digits below an audit record are
+  its MAC and raw block, and one message with it.
+- **Commands of a backup token** are `backup`, of the cluster `network_set`, of remote PEDs `network_set` or a
+  connection, `hsm tamper clear` is `transport_mode_set` like the tamper key's events, `sysconf forcesologin` is
+  `policy_set`.
 """
 
 
