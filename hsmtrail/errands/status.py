@@ -56,7 +56,8 @@ def _patterns(desk: Desk) -> dict[str, Any]:
         version = desk.patterns.current().patterns.version
     except Failure:
         version = ""
-    return {"version": version, "mistakes": [shown(mistake, 1000) for mistake in desk.patterns.mistakes[:MOST_MISTAKES]]}
+    mistakes = [shown(mistake, 1000) for mistake in desk.patterns.mistakes[:MOST_MISTAKES]]
+    return {"version": version, "mistakes": mistakes}
 
 
 def _forms(found: UnknownForms) -> dict[str, Any]:
