@@ -24,8 +24,9 @@ test: $(READY)  ## lint, types, import directions, then all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-long: $(READY)  ## the tests that take long: a million records read again, killed five times
+long: $(READY)  ## the tests that take long: a million records read again, a week of 100,000 lines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
+	HSMTRAIL_WEEK_LINES=100000 $(BIN)/python -m pytest -q tests/parsers/test_mixed_week.py
 
 check: $(READY) ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

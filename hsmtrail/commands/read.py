@@ -79,7 +79,12 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files; plain or gzip.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", help="Files, or folders of files; plain, gzip or zip, exports of the cloud too."
+        ),
+    ],
     form: FormOption = Form.TABLE,
     config: ConfigOption = None,
 ) -> None:
