@@ -26,7 +26,7 @@ KINDS: dict[str, str] = {
     "hex": r"[0-9A-Fa-f]+",
     "hex64": r"[0-9A-Fa-f]{64}",
     "block": r"[0-9A-Fa-f]{40,}",
-    "code": r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}|[0-9A-F]{5,8}",  # consoles print A00000
+    "code": r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{0,7}[A-F][0-9A-F]{0,7}|[0-9]{1,10}",  # consoles print A00000
     "level": r"[A-Za-z]{3,8}",
     "constant": r"[A-Z][A-Z0-9_]*",
     "event": r"LUNA_[A-Z0-9_]+",

@@ -73,7 +73,7 @@ commands = st.tuples(
     st.just("lunash"),
     st.builds(
         "info : {} : Command: {}  : admin : {}".format,
-        st.sampled_from(["0", "10485760", "0xA00000", "99999999999"]),
+        st.sampled_from(["0", "10485760", "0xA00000", "00A00000", "30000F", "99999999999"]),
         st.sampled_from(COMMANDS),
         st.sampled_from(["Console", "192.0.2.5/4000", "192.0.2.5/70000", ""]),
     ),
