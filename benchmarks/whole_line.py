@@ -96,7 +96,7 @@ def wait_for(site, count, patience=60.0):
             seen, quiet = now, time.monotonic()
         if time.monotonic() - quiet > 5:
             break  # datagrams were lost: the figures say how many
-        time.sleep(0.01)
+        time.sleep(0.05)
     return time.monotonic()
 
 

@@ -20,6 +20,10 @@ log = logging.getLogger("hsmtrail.serve")
 
 PROGRAM = [sys.executable, "-m", "hsmtrail"]
 PR_SET_PDEATHSIG = 1
+KEEP_MEMORY = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000"}
+"""For polars: keep freed memory for 10 s. One batch then reuses what the last one freed, in place of half of the page
+faults and a tenth of the processor time of a busy loader; an idle service gives it back."""
+
 USED_WRONGLY = 2
 """Exit status of a child that will not start: starting it again would not help."""
 
@@ -51,7 +55,8 @@ class Child:
     refused: bool = field(default=False)
 
     def start(self, now: float) -> None:
-        self.process = subprocess.Popen(self.arguments, preexec_fn=die_with_parent)  # noqa: PLW1509, S603  (our own program; prctl only)
+        environment = {**KEEP_MEMORY, **os.environ}
+        self.process = subprocess.Popen(self.arguments, env=environment, preexec_fn=die_with_parent)  # noqa: PLW1509, S603  (our own program; prctl only)
         self.started = now
         log.info("started", extra={"facts": {"role": self.role, "pid": self.process.pid}})
 

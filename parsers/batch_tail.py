@@ -9,7 +9,7 @@ import polars as pl
 from parsers import body as bodies
 from parsers import record, template
 from parsers.columns import PARSED
-from parsers.cutting import groups, members
+from parsers.cutting import groups, members, split
 from parsers.distinct import distinct
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _USUAL = ("partition", "role_id", "key", "object_handle", "using", "entry")
 _FACTS = ("vendor_event", "actor", "return_name", "printed_code", "role_id", "partition")
 _MEANT = ("operation", "command_class", "return_code", "outcome", "strike", "role")
 _NO_ROLE = 511
+_KEY = "key="
+_PLAIN = rf"^(?:{template.KINDS['plain']})$"
 
 
 def read_middles(texts: pl.Series, pattern: Pattern) -> tuple[pl.DataFrame, pl.Series]:
@@ -73,14 +75,15 @@ def _inside(braced: str | None) -> str | None:
 
 def read_tails(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     """The columns _TAIL: usual tails at once, others word by word."""
-    each = distinct(texts)
-    tails = _usual(each.values, pattern)
-    odd = ~tails["tail_sure"]
-    if odd.any():
-        rows = pl.DataFrame([_odd(text) for text in each.values.filter(odd).to_list()], schema=_TAIL, orient="row")
-        places = pl.concat([(~odd).arg_true(), odd.arg_true()])
-        tails = pl.concat([tails.filter(~odd), rows])[places.arg_sort()]
-    return each.spread_all(tails)
+    frame = texts.alias("text").to_frame().hstack(_numbered(texts))
+    tails = _usual(frame, pattern)
+    odd = frame["text"].is_not_null() & ~tails["tail_sure"]
+    if not odd.any():
+        return tails
+    each = distinct(texts.filter(odd))
+    rows = each.table((_odd(text) for text in each.values.to_list()), _TAIL)
+    places = pl.concat([(~odd).arg_true(), odd.arg_true()])
+    return pl.concat([tails.filter(~odd), rows])[places.arg_sort()]
 
 
 def _odd(text: str) -> tuple[object, ...]:
@@ -90,24 +93,51 @@ def _odd(text: str) -> tuple[object, ...]:
     return (*columns, _inside(bodies.as_text(tail.details)), sure)
 
 
-def _usual(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
-    """Tails that are as the family's `usual_tail` says; `tail_sure` is false for the others."""
+def _numbered(texts: pl.Series) -> pl.DataFrame:
+    """`form`: the tail with its key's number left out, and `number`: keys would make nearly every tail distinct."""
+    cut = split(texts, _KEY, ["before", "rest"]).with_columns(texts.alias("text"))
+    cut = cut.drop("rest").hstack(split(cut["rest"], " ", ["number", "after"]))
+    fits = pl.col("number").str.contains(_PLAIN)
+    form = pl.concat_str("before", pl.lit(f"{_KEY}0 "), pl.col("after").fill_null(""))
+    return cut.select(form=pl.when(fits).then(form).otherwise("text"), number=pl.when(fits).then("number"))
+
+
+def _usual(frame: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
+    """Tails that are as the family's `usual_tail` says, each form read once; `tail_sure` is false for the others."""
+    each = distinct(frame["form"])
+    forms = each.spread_all(_forms(each.values, pattern)).with_columns(frame["number"])
+    number = pl.col("number")
+    whole_detail = pl.concat_str("before", "number", "after")
+    return forms.select(
+        "partition",
+        "role_id",
+        pl.coalesce(number.cast(pl.UInt64), "object_handle").alias("object_handle"),
+        pl.lit(None, pl.String).alias("object_uid"),
+        "entry",
+        tail_detail=pl.when(number.is_null()).then("detail").otherwise(whole_detail),
+        tail_sure="usual",
+    )
+
+
+def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
+    """What each form says; `detail` has its own number, `before` and `after` stand around one that was left out."""
     names = [entry.name for entry in template.fields(pattern.usual_tail)]
     form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     found = groups(" " + texts, form, ["matched", *names])
     found = found.with_columns(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
     role, key, handle = pl.col("role_id"), pl.col("key"), pl.col("object_handle")
     role_id = role.cast(pl.UInt8, strict=False)
+    role_detail, key_detail = pl.lit('"role_id":') + role, pl.lit('"key":') + key
     using = pl.concat_str(pl.lit('"using":"'), pl.col("using"), pl.lit('"'))
-    said = (pl.lit('"role_id":') + role, pl.lit('"key":') + key, using)
     return found.select(
         "partition",
         role_id,
         pl.coalesce(handle, key).cast(pl.UInt64, strict=False).alias("object_handle"),
-        pl.lit(None, pl.String).alias("object_uid"),
         "entry",
-        tail_detail=members(said),
-        tail_sure=pl.col("matched").is_not_null()
+        detail=members([role_detail, key_detail, using]),
+        before=pl.concat_str(role_detail, pl.lit('"key":'), separator=",", ignore_nulls=True),
+        after=(pl.lit(",") + using).fill_null(""),
+        usual=pl.col("matched").is_not_null()
         & (role.is_null() | role_id.is_not_null())
         & (key.is_null() | handle.is_null()),
     )
