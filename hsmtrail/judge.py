@@ -17,6 +17,10 @@ log = logging.getLogger("hsmtrail.judge")
 BREATH = 1.0
 """Seconds from the start of one judgement to the next, at least."""
 
+REST, LONGEST_REST = 2.0, 5.0
+"""A judgement that takes long, since a flood is arriving, rests twice as long: the flood is stored sooner. At most so
+many seconds: a wrong password must reach a person within a minute."""
+
 
 class Judge:
     """Whoever sets `arrived` says that there is something new; the thread judges what was not judged yet."""
@@ -45,7 +49,8 @@ class Judge:
                 return
             began = time.monotonic()
             self._judge()
-            self._stopping.wait(max(0.0, self._breath - (time.monotonic() - began)))
+            took = time.monotonic() - began
+            self._stopping.wait(max(self._breath - took, min(took * REST, LONGEST_REST)))
 
     def _judge(self) -> None:
         try:
