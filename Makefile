@@ -24,9 +24,10 @@ test: $(READY)  ## lint, types, import directions, then all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-long: $(READY)  ## the tests that take long: a million records read again, a week of 100,000 lines
+long: $(READY)  ## the tests that take long: a million records read again, a week of 100,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
 	HSMTRAIL_WEEK_LINES=100000 $(BIN)/python -m pytest -q tests/parsers/test_mixed_week.py
+	HSMTRAIL_EXAMPLES=6000 HSMTRAIL_SMALLEST=32 $(BIN)/python -m pytest -q --timeout 0 tests/parsers/test_engines_agree.py
 
 check: $(READY) ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The bulk engine, the line engine and the pyparsing reference give the same for any line, however a batch is cut.
 
-HSMTRAIL_EXAMPLES raises the number of batches that are tried (100 by default).
+HSMTRAIL_EXAMPLES raises the number of batches that are tried (100 by default), HSMTRAIL_SMALLEST that of the lines in
+each (1 by default, at most 15 more).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FULL = Inventory(
     )
 )
 NOW = datetime(2026, 11, 23, 8, 15, 1)
+SMALLEST = int(os.environ.get("HSMTRAIL_SMALLEST", "1"))
 
 
 def record(sequence, code, session, minor, offset, form, prefix, proven):
@@ -169,8 +171,8 @@ def _no_group_is_too_small(monkeypatch):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
-    given_lines=st.lists(received, min_size=1, max_size=16),
-    cut=st.integers(0, 16),
+    given_lines=st.lists(received, min_size=SMALLEST, max_size=SMALLEST + 15),
+    cut=st.integers(0, SMALLEST + 15),
     inventory=st.sampled_from([EMPTY, FULL]),
 )
 def test_engines_agree(given_lines, cut, inventory):
