@@ -3,10 +3,9 @@
 import gzip
 import io
 import json
-import subprocess
 import zipfile
 
-from support.installation import PROGRAM
+from support.typed import typed
 
 RECORD = {
     "time": "2026-11-20 14:52:47.046662 UTC",
@@ -31,16 +30,15 @@ def test_parse_reads_an_export(tmp_path):
     (tmp_path / "export.json.gz").write_bytes(gzip.compress(text))
     (tmp_path / "cut.gz").write_bytes(gzip.compress(text)[:-9])
     for words, given in ((["export.json.gz"], None), ([], text), ([], zipped(text))):
-        done = subprocess.run(
-            [*PROGRAM, "parse", *words], input=given, capture_output=True, timeout=120, check=True, cwd=tmp_path
-        )
+        done = typed("parse", *words, input=given, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         login, sign = map(json.loads, done.stdout.splitlines())
         assert (login["family"], login["strike"], login["role"]) == ("hsm_audit", True, "co")
         assert (sign["operation"], sign["outcome"]) == ("key_use", "ok")
-    done = subprocess.run([*PROGRAM, "parse", "cut.gz"], capture_output=True, timeout=120, check=False, cwd=tmp_path)
+    done = typed("parse", "cut.gz", cwd=tmp_path)
     assert done.returncode == 2
-    assert b"cannot be read to its end" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "cannot be read to its end" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_import_takes_an_export(site):

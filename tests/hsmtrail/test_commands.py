@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from support.installation import BASIC, PROGRAM, eventually
+from support.installation import BASIC, as_process, eventually
+from support.typed import typed
 
 LINES = (
     "<174>Nov 23 08:15:01 hsm-1 lunash[7]: info : 0 : Command: hsm show  : admin : Console\n"
@@ -18,11 +19,8 @@ LINES = (
 DEVICE = '[[device]]\nname = "hsm-1"\nhosts = ["hsm-1"]\n'
 
 
-def run(*words, **options):
-    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=120, check=False, **options)
-
-
-def test_parse_needs_no_configuration(tmp_path):
+@pytest.mark.parametrize("run", [as_process, typed])
+def test_parse_needs_no_configuration(tmp_path, run):
     """One JSON object a line, in order, exit 0 whatever the lines are."""
     done = run("parse", "--received-at", "2026-11-23T08:16:00Z", input=LINES, cwd=tmp_path)
     records = [json.loads(line) for line in done.stdout.splitlines()]
@@ -39,11 +37,12 @@ def test_parse_needs_no_configuration(tmp_path):
 )
 def test_parse_takes_every_framing(tmp_path, framing, text):
     """Each message is one object, also the last one without its end mark."""
-    done = run("parse", "--framing", framing, input=text, cwd=tmp_path)
+    done = typed("parse", "--framing", framing, input=text, cwd=tmp_path)
     assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["hello", "you"]
 
 
-def test_parse_says_what_is_not_there(tmp_path):
+@pytest.mark.parametrize("run", [as_process, typed])
+def test_parse_says_what_is_not_there(tmp_path, run):
     """A file that is missing is a sentence and exit 2."""
     done = run("parse", "absent.log", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "hsmtrail: absent.log: No such file or directory\n")
@@ -51,15 +50,15 @@ def test_parse_says_what_is_not_there(tmp_path):
 
 def test_without_a_configuration_the_way_out_is_named(tmp_path):
     """`hsmtrail init` is said, and nothing is started."""
-    done = run("serve", cwd=tmp_path)
+    done = as_process("serve", cwd=tmp_path)
     assert done.returncode == 2
     assert "hsmtrail init" in done.stderr
 
 
 def test_check_accepts_what_init_writes(tmp_path):
     """A newcomer's first two commands."""
-    assert run("init", cwd=tmp_path).returncode == 0
-    done = run("check", cwd=tmp_path)
+    assert typed("init", cwd=tmp_path).returncode == 0
+    done = typed("check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "nothing is wrong" in done.stdout
 
@@ -249,7 +248,7 @@ def test_changes_and_baseline_by_command(site):
 def test_detectors_list_show_test(tmp_path):
     """They can be read and proven without a configuration."""
     (tmp_path / "hsmtrail.toml").write_text(BASIC)
-    listed = json.loads(run("detectors", "list", "--format", "json", cwd=tmp_path).stdout)
+    listed = json.loads(typed("detectors", "list", "--format", "json", cwd=tmp_path).stdout)
     assert {
         "AUTH-01",
         "AUTH-02",
@@ -263,10 +262,10 @@ def test_detectors_list_show_test(tmp_path):
         "LOGS-02",
     } <= {row["id"] for row in listed}
     assert all(len(row["sha256"]) == 64 for row in listed)
-    assert "SELECT" in run("detectors", "show", "AUTH-01", cwd=tmp_path).stdout
-    assert run("detectors", "show", "NO-1", cwd=tmp_path).returncode == 2
-    assert run("detectors", "run", cwd=tmp_path).returncode == 2
-    done = run("detectors", "test", "AUTH-01", "--format", "json", cwd=tmp_path)
+    assert "SELECT" in typed("detectors", "show", "AUTH-01", cwd=tmp_path).stdout
+    assert typed("detectors", "show", "NO-1", cwd=tmp_path).returncode == 2
+    assert typed("detectors", "run", cwd=tmp_path).returncode == 2
+    done = typed("detectors", "test", "AUTH-01", "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(row["passed"] for row in json.loads(done.stdout))
 

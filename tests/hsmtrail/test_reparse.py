@@ -10,7 +10,7 @@ import pytest
 from hsmtrail import wiring
 from hsmtrail.config import load
 from hsmtrail.desk import open_store
-from support.installation import BASIC
+from support.patterned import PATTERNED, renewed, write_patterns
 from support.spooled import Receiver
 
 LONG = os.environ.get("HSMTRAIL_LONG") == "1"
@@ -18,21 +18,7 @@ RECORDS, KILLS, PORTION = (1_000_000, 5, 12 << 20) if LONG else (20_000, 4, 200_
 """`make long` takes the million of records that history may have."""
 
 AT_ONCE = 2_000
-SITE = 'pattern_folders = ["patterns"]\n' + BASIC
-PATTERNS = """
-family = "ntls"
-version = "{version}"
-programs = ["NTLS"]
-begins = "[?{{level:level}} : {{code:code}} : ?]"
-
-[[pattern]]
-name = "session_renewed"
-template = "Session renewed : {{origin:peer}}"
-operation = "{operation}"
-[[pattern.example]]
-message = "info : 0 : Session renewed : 192.0.2.7/4711"
-fields = {{ source = "192.0.2.7" }}
-
+KEPT = """
 [[pattern]]
 name = "session_kept"
 template = "Session {kept} : {{session:number}}"
@@ -41,8 +27,9 @@ operation = "other"
 message = "Session {kept} : 7"
 fields = {{ session = 7 }}
 """
-OLD = PATTERNS.format(version="site-1", operation="other", kept="held")
-NEW = PATTERNS.format(version="site-2", operation="session_open", kept="kept")
+OLD = renewed("site-1", "other") + KEPT.format(kept="held")
+NEW = renewed("site-2") + KEPT.format(kept="kept")
+EMPTIED = renewed("site-3", "zeroize").replace('"zeroize"', '"zeroize"\noutcome = "ok"') + KEPT.format(kept="kept")
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -59,9 +46,8 @@ UNTOUCHED = "record_id, batch, received_at, listener, transport, peer, peer_port
 @pytest.fixture
 def history(site):
     """A store filled by an older set of patterns, and the spool that it came from."""
-    (site.folder / "patterns").mkdir()
-    site.write(SITE)
-    write(site, OLD)
+    site.write(PATTERNED)
+    write_patterns(site, OLD)
     fill(site, (line(number) for number in range(RECORDS)))
     return site
 
@@ -94,10 +80,6 @@ def fill(site, lines):
     db.close()
 
 
-def write(site, text, name="ntls.toml"):
-    (site.folder / "patterns" / name).write_text(text, encoding="utf-8")
-
-
 def digest(site):
     return site.query(f"SELECT count(*) AS records, bit_xor(hash({UNTOUCHED})) AS digest FROM records")
 
@@ -106,7 +88,7 @@ def digest(site):
 def test_killed_at_any_moment_it_goes_on(history):
     """Every record ends at the newest version; ids, moments of reception and the line itself stay what they are."""
     before, chance, done = digest(history), random.Random(7), 0
-    write(history, NEW)
+    write_patterns(history, NEW)
     for _ in range(KILLS):
         with subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(history.config), str(PORTION)], stdout=subprocess.PIPE, text=True
@@ -144,22 +126,16 @@ def test_killed_at_any_moment_it_goes_on(history):
 
 def test_detectors_judge_what_was_changed(site):
     """What an older pattern called nothing is an HSM made empty: found once history is read again, and gone if not so."""
-    (site.folder / "patterns").mkdir()
-    site.write(SITE + '[[device]]\nname = "hsm-1"\nhosts = ["hsm-1"]\n')
-    write(site, OLD)
+    site.write(PATTERNED + '[[device]]\nname = "hsm-1"\nhosts = ["hsm-1"]\n')
+    write_patterns(site, OLD)
     fill(site, [line(0), line(3)])
     site.command("detectors", "run", "--all")
     assert site.json("findings", "list") == []
-    write(
-        site,
-        PATTERNS.format(version="site-3", operation="zeroize", kept="kept").replace(
-            '"zeroize"', '"zeroize"\noutcome = "ok"'
-        ),
-    )
+    write_patterns(site, EMPTIED)
     summary = site.json("reparse")
     assert (summary["changed"], summary["detectors_failed"]) == (1, [])
     assert "PRIV-01" in {finding["detector"] for finding in site.json("findings", "list")}
     assert site.query("SELECT count(*) AS n FROM unjudged") == [{"n": 0}]
-    write(site, NEW)
+    write_patterns(site, NEW)
     assert site.json("reparse")["findings_changed"] > 0
     assert site.json("findings", "list") == []

@@ -8,40 +8,25 @@ from hsmtrail.failures import Misuse
 from hsmtrail.site_patterns import SitePatterns
 from parsers.inventory import Inventory
 from support.installation import BASIC, eventually
+from support.patterned import PATTERNED, renewed, write_patterns
 
 LINE = "<174>Nov 23 08:15:0{} hsm-1 NTLS[7]: info : 0 : Session renewed : 192.0.2.7/4711\n"
-GOOD = """
-family = "ntls"
-version = "{}"
-programs = ["NTLS"]
-begins = "[?{{level:level}} : {{code:code}} : ?]"
-[[pattern]]
-name = "session_renewed"
-template = "Session renewed : {{origin:peer}}"
-operation = "session_open"
-[[pattern.example]]
-message = "Session renewed : 192.0.2.7/4711"
-fields = {{ source = "192.0.2.7" }}
-"""
-UNKNOWN_KIND = GOOD.format("site-2").replace("{origin:peer}", "{origin:pear}")
-WRONG_EXAMPLE = GOOD.format("site-2").replace('source = "192', 'source = "198')
+UNKNOWN_KIND = renewed("site-2").replace("{origin:peer}", "{origin:pear}")
+WRONG_EXAMPLE = renewed("site-2").replace('source = "192', 'source = "198')
 
 
 @pytest.fixture
 def patterned(site):
     (site.folder / "patterns").mkdir()
-    site.write('pattern_folders = ["patterns"]\n' + BASIC)
+    site.write(PATTERNED)
     return site
-
-
-def write(site, text):
-    (site.folder / "patterns" / "ntls.toml").write_text(text, encoding="utf-8")
 
 
 def bring(site, second):
     (site.folder / f"{second}.log").write_text(LINE.format(second), encoding="utf-8")
     site.command("import", str(site.folder / f"{second}.log"))
-    return site.query(f"SELECT pattern_version AS v FROM records WHERE raw LIKE '%08:15:0{second}%'")[0]["v"]
+    newest = f"SELECT pattern_version AS v FROM records WHERE raw LIKE '%08:15:0{second}%' ORDER BY record_id DESC"
+    return site.query(newest)[0]["v"]
 
 
 def test_a_running_service_takes_what_is_good(patterned):
@@ -51,16 +36,16 @@ def test_a_running_service_takes_what_is_good(patterned):
     assert bring(patterned, 1) == ""
     known = patterned.status()["service"]["unknown_forms"]["newest"][0]
     assert (known["form"], known["family"]) == ("info : {number} : Session renewed : {address}/{number}", "ntls")
-    write(patterned, GOOD.format("site-1"))
+    write_patterns(patterned, renewed("site-1"))
     eventually(lambda: bring(patterned, 2) == "site-1")
-    write(patterned, UNKNOWN_KIND)
+    write_patterns(patterned, UNKNOWN_KIND)
     mistakes = eventually(lambda: patterned.status()["service"]["patterns"]["mistakes"])
     assert "ntls.toml:7: session_renewed: column 53: no such kind: pear" in mistakes[0]
     assert bring(patterned, 3) == "site-1"
     assert "BROKEN" in patterned.command("status").stdout
     refused = patterned.command("reparse", check=False)
     assert (refused.returncode, "session_renewed" in refused.stderr) == (2, True)
-    write(patterned, GOOD.format("site-2"))
+    write_patterns(patterned, renewed("site-2"))
     assert patterned.json("reparse")["records"] >= 3
     assert {row["v"] for row in patterned.query("SELECT DISTINCT pattern_version AS v FROM records")} == {"site-2"}
     assert patterned.status()["service"]["patterns"]["mistakes"] == []
@@ -69,7 +54,7 @@ def test_a_running_service_takes_what_is_good(patterned):
 @pytest.mark.parametrize("text", [UNKNOWN_KIND, WRONG_EXAMPLE, "family = ", "\udcff"])
 def test_a_broken_set_from_the_start_starts_nothing(patterned, text):
     """`work` and `import` say file and line, and exit 2; nothing is stored."""
-    (patterned.folder / "patterns" / "ntls.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    write_patterns(patterned, text)
     (patterned.folder / "1.log").write_text(LINE.format(1), encoding="utf-8")
     for words in (("work",), ("check",), ("import", str(patterned.folder / "1.log"))):
         done = patterned.command(*words, check=False)
@@ -87,7 +72,7 @@ def test_a_folder_that_is_not_there_is_said(site):
 def test_the_last_good_set_stays(tmp_path):
     """Whatever comes after it, until it is mended."""
     file = tmp_path / "ntls.toml"
-    file.write_text(GOOD.format("site-1"), encoding="utf-8")
+    file.write_text(renewed("site-1"), encoding="utf-8")
     kept = SitePatterns([tmp_path], Inventory(), look_seconds=0)
     first = kept.current()
     for text in (WRONG_EXAMPLE, UNKNOWN_KIND):
@@ -96,14 +81,14 @@ def test_the_last_good_set_stays(tmp_path):
         assert "session_renewed" in kept.mistakes[0]
         with pytest.raises(Misuse):
             kept.newest()
-    file.write_text(GOOD.format("site-3"), encoding="utf-8")
+    file.write_text(renewed("site-3"), encoding="utf-8")
     assert kept.current() is not first
     assert kept.mistakes == ()
 
 
 def test_explanations_as_json(patterned):
     """One line on standard input, one object."""
-    write(patterned, GOOD.format("site-1"))
+    write_patterns(patterned, renewed("site-1"))
     done = patterned.command("parse", "--explain", "--format", "json", input=LINE.format(1))
     why = json.loads(done.stdout)
     assert (why["known"], why["pattern"], why["version"], why["line"]) == (True, "ntls.session_renewed", "site-1", 7)

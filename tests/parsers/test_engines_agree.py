@@ -7,7 +7,6 @@ each (1 by default, at most 15 more).
 from __future__ import annotations
 
 import os
-import struct
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -21,6 +20,7 @@ from parsers.columns import PARSED
 from parsers.inventory import Device, Inventory
 from parsers.patterns import load
 from parsers.reference import parse_line
+from support.raw_blocks import raw_block
 
 PATTERNS = load()
 PROGRAMS = {
@@ -42,9 +42,7 @@ SMALLEST = int(os.environ.get("HSMTRAIL_SMALLEST", "1"))
 def record(sequence, code, session, minor, offset, form, prefix, proven):
     """An audit record with its proof; `offset` is what its block's clock differs by."""
     at = NOW - timedelta(seconds=sequence % 100)
-    epoch = int((at - datetime(1970, 1, 1)).total_seconds()) + offset
-    words = (0x10000000 | sequence & 0xFFFFFF, 0, epoch, code, minor, 2147483651, session, 0, 0, 0, 0, 0)
-    block = struct.pack("<12I", *words).hex().upper()
+    block = raw_block(sequence, at + timedelta(seconds=offset), code, minor, session)
     text = form.format(session=session, minor=minor, code=code)
     proof = f"{' ' * (minor % 9)},{'AB' * 32},{block}" if proven else ""
     return f"{prefix}{sequence},{at:%y/%m/%d %H:%M:%S},{text}{proof}"

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.typed import typed
+
 PROGRAM = [sys.executable, "-m", "hsmtrail"]
+
+ROLES = ("serve", "receive", "work")
+"""What runs until it is stopped, and so as a process of its own; every other command is typed in this one."""
 
 
 def eventually(question, seconds=60.0):
@@ -21,6 +26,12 @@ def eventually(question, seconds=60.0):
             raise AssertionError(f"not within {seconds} s: {question}, last answer {answer!r}")
         time.sleep(0.02)
     return answer
+
+
+def as_process(*words, text=True, **options):
+    """The program as the machine starts it."""
+    command = [*PROGRAM, *words]
+    return subprocess.run(command, capture_output=True, text=text, timeout=120, check=False, **options)
 
 
 @dataclass
@@ -39,15 +50,9 @@ class Site:
         self.text = text
         self.config.write_text(text, encoding="utf-8")
 
-    def command(self, *words, check=True, text=True, **options):
-        done = subprocess.run(
-            [*PROGRAM, *words, "--config", str(self.config)],
-            capture_output=True,
-            text=text,
-            timeout=120,
-            check=False,
-            **options,
-        )
+    def command(self, *words, check=True, **options):
+        run = as_process if words[0] in ROLES else typed
+        done = run(*words, "--config", str(self.config), **options)
         if check and done.returncode:
             raise AssertionError(f"{words} ended with {done.returncode}: {done.stderr}")
         return done

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from parsers.meaning import table
+from support.raw_blocks import raw_block
 
 MONDAY = datetime(2026, 11, 16)
 WEEK = timedelta(days=7)
@@ -225,10 +225,8 @@ class MixedWeek:
         text = f"{start} {actor}operation {chance.choice(EVENTS)} returned {name}(0x{code:08X}){tail}"
         text = chance.choices((text, chance.choice(MESSAGES), f"{start} payroll, run {number}"), (97, 2, 1))[0]
         stamp = f"{at:%Y %b %d %H:%M:%S}" if chance.random() < 0.05 else f"{at:%y/%m/%d %H:%M:%S}"
-        epoch = int((at - datetime(1970, 1, 1)).total_seconds())
         proven_code = code if text.startswith(start) and "operation" in text else 0
-        words = (0x10000000 | number & 0xFFFFFF, 0x000B6003, epoch, proven_code, minor, 2147483651, session)
-        proof = f"{'29C5' * 16},{struct.pack('<12I', *words, 0, 0, 0, 0, 0).hex().upper()}"
+        proof = f"{'29C5' * 16},{raw_block(number, at, proven_code, minor, session)}"
         forms = (
             f"{number},{stamp},{text}",
             f"{number},{stamp},{text},{proof}",
