@@ -13,10 +13,13 @@ def shelf():
     made.con.close()
 
 
-@pytest.fixture
-def lively(shelf):
-    lively_week(shelf)
-    return shelf
+@pytest.fixture(scope="session")
+def lively():
+    """Made once: whoever makes packs of it reads it only."""
+    made = Shelf()
+    lively_week(made)
+    yield made
+    made.con.close()
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def page(lively, settings, tmp_path):
 def test_a_pack_can_be_seen(browser, page, tmp_path, scheme):
     """Light and dark: no violation on the console, the paper has its colour, and ink is on it."""
     picture = tmp_path / "pack.png"
-    flags = (f"--blink-settings=preferredColorScheme={scheme}", "--window-size=820,1600", f"--screenshot={picture}")
+    flags = (f"--blink-settings=preferredColorScheme={scheme}", "--window-size=820,800", f"--screenshot={picture}")
     _, console = browser(page, *flags)
     assert console == []
     colours = pixels(picture.read_bytes())

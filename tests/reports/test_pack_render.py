@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -15,7 +16,7 @@ import pytest
 from reports import period
 from reports.pack import PackSettings, make_pack
 from reports.render import Previous, as_json, policy, previous_pack, render, style, write_pack
-from support.shelf import HOSTILE, MONDAY, ROOT, WEEK, Shelf, lively_week
+from support.shelf import HOSTILE, MONDAY, RECEIVER, ROOT, WEEK, Shelf
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -53,11 +54,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(settings):
+def html(lively, settings):
     """The pack of the lively week, made once: nobody changes it."""
-    shelf = Shelf()
-    lively_week(shelf)
-    return render(make_pack(shelf.con, WEEK, settings))
+    return render(make_pack(lively.con, WEEK, settings))
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +211,10 @@ def test_a_printed_pack_is_a_form(html):
 def test_many_findings_and_one_device(shelf, settings):
     """500 findings of one device make a pack that lists the worst and counts the rest."""
     shelf.device("hsm-ams-1")
+    shelf.every(1, MONDAY, MONDAY + timedelta(minutes=500))
     shelf.con.execute("BEGIN")
-    for _ in range(500):
-        shelf.finding(MONDAY, [shelf.line(MONDAY)])
+    for place in range(1, 501):
+        shelf.finding(MONDAY, [RECEIVER + place])
     shelf.con.execute("COMMIT")
     html = render(make_pack(shelf.con, WEEK, settings))
     assert html.count("<article") == 100
