@@ -6,10 +6,13 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from analytics.manners import scratch
+from store.narrow import Narrow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
@@ -34,6 +37,11 @@ MADE = {
     "custody": {"refused_reasons": "{}"},
 }
 """What a column holds when the case does not say."""
+
+RECORDS = ("lines", "origins", "meanings")
+NUMBERS = {"origin", "meaning", "message_at"}
+TEXT = ("VARCHAR", False)
+"""The view `records` is made of these tables; its message is never NULL."""
 
 Row = dict[str, str]
 
@@ -60,19 +68,33 @@ def fill(cursor: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], firs
     unknown = sorted({column for row in full for column in row} - kinds.keys())
     if unknown:
         raise ValueError(f"{name}: no such column: {', '.join(unknown)}")
-    columns = [name for name, (_, nullable) in kinds.items() if not nullable or any(row.get(name) for row in full)]
-    one = ", ".join(f"CAST(? AS {kinds[column][0]})" for column in columns)
-    cells = [_cell(row.get(column), *kinds[column]) for row in full for column in columns]
-    marks = ", ".join([f"({one})"] * len(full))
-    if full:
-        cursor.execute(f"INSERT INTO {here} ({', '.join(columns)}) VALUES {marks}", cells)  # noqa: S608  (our own names)
+    if full and here == "records":
+        rows, cells = _asked(full, kinds)
+        Narrow().insert(cursor, pl.DataFrame(cursor.execute(rows, cells).to_arrow_table()))
+    elif full:
+        used = {
+            column for column, (_, nullable) in kinds.items() if not nullable or any(row.get(column) for row in full)
+        }
+        rows, cells = _asked(full, {column: kind for column, kind in kinds.items() if column in used})
+        cursor.execute(f"INSERT INTO {here} BY NAME {rows}", cells)
+
+
+def _asked(full: Sequence[Row], kinds: Mapping[str, tuple[str, bool]]) -> tuple[str, list[object]]:
+    """SQL that gives the rows in their types, and its parameters."""
+    one = ", ".join(f"CAST(? AS {kind}) AS {column}" for column, (kind, _) in kinds.items())
+    cells = [_cell(row.get(column), *kind) for row in full for column, kind in kinds.items()]
+    return " UNION ALL ".join([f"SELECT {one}"] * len(full)), cells
 
 
 @cache
 def _kinds(here: str) -> dict[str, tuple[str, bool]]:
     """Of each column: its type, and whether it may be NULL."""
-    described = scratch().cursor().execute(f"DESCRIBE {here}").fetchall()
-    return {column: (kind, nullable == "YES") for column, kind, nullable, *_ in described}
+    tables = RECORDS if here == "records" else (here,)
+    described = [row for name in tables for row in scratch().cursor().execute(f"DESCRIBE {name}").fetchall()]
+    kinds = {column: (kind, nullable == "YES") for column, kind, nullable, *_ in described}
+    if here == "records":
+        kinds = {column: kind for column, kind in kinds.items() if column not in NUMBERS} | {"message": TEXT}
+    return kinds
 
 
 def _named(name: str, number: int, row: Row) -> Row:

@@ -117,7 +117,8 @@ def _found(detector: Detector, case: Case, only: str) -> list[Episode]:
         for name, rows in case.tables.items():
             fill(cursor, name, rows)
         if only != "true":
-            cursor.execute(f"DELETE FROM records WHERE NOT coalesce(({only}\n), false)")  # noqa: S608  (checked before)
+            watched = f"SELECT record_id FROM records WHERE ({only}\n)"  # noqa: S608  (checked before)
+            cursor.execute(f"DELETE FROM lines WHERE record_id NOT IN ({watched})")  # noqa: S608
         begin, end = _window(cursor, detector, case)
         found = ask(cursor, detector, begin, end, SECONDS, case.judged_until)
         return [one for one in found if one.severity is not None]

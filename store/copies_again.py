@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from store.copies import KnownPaths, Repeats
+    from store.narrow import Narrow
 
 COPY_KEY = ("device", "host", "family", "hsm_serial", "audit_sequence", "event_at", "program", "process_id", "message")
 """Columns that copies are found by, as far as a parser gives them."""
@@ -40,7 +41,7 @@ class Rejudged:
 
 
 def judge_copies(
-    cursor: duckdb.DuckDBPyConnection, known: KnownPaths, moved: pl.DataFrame, old: pl.DataFrame
+    cursor: duckdb.DuckDBPyConnection, narrow: Narrow, known: KnownPaths, moved: pl.DataFrame, old: pl.DataFrame
 ) -> Rejudged:
     """`moved`: the records as they should be; `old`: as they are. Writes them, unless no source has several paths."""
     known.learn(moved)
@@ -53,11 +54,10 @@ def judge_copies(
     was = pl.concat([old["copy_of"], tied["copy_of"]])
     rows = pl.concat([moved, tied.select(moved.columns)], rechunk=True)
     cursor.register("leaving", rows.select("record_id").to_arrow())
-    cursor.execute("DELETE FROM records WHERE record_id IN (SELECT record_id FROM leaving)")
+    cursor.execute("DELETE FROM lines WHERE record_id IN (SELECT record_id FROM leaving)")
     repeats = copies(cursor, known, rows)
     now = pl.repeat(None, rows.height, dtype=pl.UInt64, eager=True) if repeats is None else repeats.of_rows
-    cursor.register("judged", rows.with_columns(copy_of=now).to_arrow())
-    cursor.execute("INSERT INTO records BY NAME SELECT * FROM judged")
+    narrow.insert(cursor, rows.with_columns(copy_of=now))
     moves = rows.select("record_id", "event_at", was=was, copy_of=now)
     return Rejudged(written=True, moments=_settle(cursor, moves, repeats))
 
@@ -69,8 +69,7 @@ def _settle(cursor: duckdb.DuckDBPyConnection, moves: pl.DataFrame, repeats: Rep
     if repeats is not None and not repeats.corrected.is_empty():
         cursor.register("corrected", repeats.corrected.to_arrow())
         cursor.execute(
-            "UPDATE records SET copy_of = corrected.copy_of FROM corrected"
-            " WHERE records.record_id = corrected.record_id"
+            "UPDATE lines SET copy_of = corrected.copy_of FROM corrected WHERE lines.record_id = corrected.record_id"
         )
         ledger_rows = pl.concat([ledger_rows, repeats.corrected.select(ledger_rows.columns)])
     _account(cursor, ledger_rows.filter(pl.col("was").is_null() != pl.col("copy_of").is_null()))
@@ -84,7 +83,7 @@ def _account(cursor: duckdb.DuckDBPyConnection, became: pl.DataFrame) -> None:
     ledger = custody.Ledger()
     for at, listener, number in cursor.execute(
         "SELECT committed_at, listener, sum(if(was IS NULL, 1, -1))::BIGINT FROM became"
-        " JOIN records USING (record_id) JOIN batches USING (batch) GROUP BY ALL"
+        " JOIN lines USING (record_id) JOIN origins USING (origin) JOIN batches USING (batch) GROUP BY ALL"
     ).fetchall():
         ledger.add_copies(at, listener, number)
     ledger.write(cursor)

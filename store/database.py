@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from store import migrate
+from store.inserting import ROW_GROUP
+from store.narrow import Narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 USE = "USE store"
-ROW_GROUP = 30_720
-"""Rows of a group. Commits of at least as many are written once, straight into the file; smaller ones to the log first
-and again at the next checkpoint, which costs twice as much. DuckDB's own 122,880 are reached by a backlog only."""
-
 ATTACH = f"ATTACH '{{}}' AS store (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'v1.5.0')"
 """Any DuckDB that we allow can read this version of the format."""
 
@@ -58,6 +56,8 @@ class Database:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.path = path
+        self.narrow = Narrow()
+        """How records are written; within a transaction only."""
         self._connection = connection
         self._writing = threading.Lock()
         self._making = threading.Lock()
@@ -84,6 +84,7 @@ class Database:
                 cursor.execute("COMMIT")
             except BaseException:
                 _roll_back(cursor)
+                self.narrow.forget()
                 raise
 
     @contextmanager

@@ -139,12 +139,17 @@ class Rewriter:
         moved = compared.moved()
         if moved.any():
             self._known = self._known or KnownPaths.of_store(cursor)
-            rejudged = judge_copies(cursor, self._known, compared.new.filter(moved), compared.old.filter(moved))
+            rejudged = judge_copies(
+                cursor, self._db.narrow, self._known, compared.new.filter(moved), compared.old.filter(moved)
+            )
             compared.touch(rejudged.moments)
             if rejudged.written:
-                _update(cursor, compared.differing(~moved))
+                self._update(cursor, compared, ~moved)
                 return
-        _update(cursor, compared.differing())
+        self._update(cursor, compared, pl.repeat(value=True, n=moved.len(), eager=True))
+
+    def _update(self, cursor: duckdb.DuckDBPyConnection, compared: _Compared, among: pl.Series) -> None:
+        self._db.narrow.update(cursor, compared.rewritten(among), compared.differing)
 
     def _remember(self, cursor: duckdb.DuckDBPyConnection, last_batch: int, compared: _Compared) -> None:
         """The mark, the summary, and what detectors have to judge: in the same transaction as the rows."""
@@ -198,10 +203,14 @@ class _Compared:
         """Other records changed too, at these moments."""
         self._moments.append(moments)
 
-    def differing(self, among: pl.Series | None = None) -> pl.DataFrame:
-        """`record_id` and the columns in which something differs, of the records in which it does."""
-        touched = self.changed | self.renewed
-        return self.new.filter(touched if among is None else touched & among).select("record_id", *self._differs)
+    @property
+    def differing(self) -> list[str]:
+        """The columns in which any record differs."""
+        return list(self._differs)
+
+    def rewritten(self, among: pl.Series) -> pl.DataFrame:
+        """Of these records those in which something differs, as they should be."""
+        return self.new.filter((self.changed | self.renewed) & among)
 
     def summary(self) -> pl.DataFrame:
         before = self.old.select(pl.col(name).alias(renamed) for name, renamed in BEFORE.items())
@@ -222,19 +231,6 @@ def _stored(cursor: duckdb.DuckDBPyConnection, ids: pl.Series) -> pl.DataFrame:
     ).to_arrow_table()
     rows = pl.DataFrame(found).with_columns(pl.col(name).cast(kind) for name, kind in PARSED.items())
     return rows.filter(rows["record_id"].is_in(ids.implode()))
-
-
-def _update(cursor: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
-    if rows.is_empty():
-        return
-    ids, names = rows["record_id"], rows.columns[1:]
-    cursor.register("rewritten", rows.to_arrow())
-    values = ", ".join(f"{name} = rewritten.{name}" for name in names)
-    cursor.execute(
-        f"UPDATE records SET {values} FROM rewritten"  # noqa: S608  (names of our own columns)
-        " WHERE records.record_id = rewritten.record_id AND records.record_id BETWEEN ? AND ?",
-        [ids.min(), ids.max()],
-    )
 
 
 def _now() -> datetime:

@@ -1,5 +1,18 @@
 -- The published views: what detectors and analysts read. Made anew at every start; docs/reference/views.md describes them.
 
+-- Every received line with all its columns.
+CREATE OR REPLACE VIEW records AS
+SELECT record_id, batch, received_at, listener, transport, peer, peer_port, peer_identity, copy_of,
+       facility, severity, sent_at, host, program, process_id, message_id, structured_data,
+       coalesce(message, substring(raw, message_at::BIGINT + 1)) AS message,
+       device, family,
+       event_at, event_at_source, operation, outcome, strike, role, role_id, account, source, source_port, command,
+       command_class, client, setting, value,
+       hsm_serial, audit_sequence, session, access_major, access_minor, vendor_event, return_name, return_code,
+       partition, object_handle, object_uid, entry, mac, raw_block,
+       details, pattern, pattern_version, status, trouble, raw
+FROM lines JOIN origins USING (origin) JOIN meanings USING (meaning);
+
 -- Every record that is not a copy of another.
 CREATE OR REPLACE VIEW events AS
 SELECT * FROM records WHERE copy_of IS NULL;

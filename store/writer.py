@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow as pa
 
 from store import custody
 from store.copies import KnownPaths, copies
-from store.database import ROW_GROUP
+from store.inserting import insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import duckdb
+    import pyarrow as pa
 
     from store.copies import Repeats
     from store.custody import Counters
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 NUMBER_BITS = 48
 """Batch numbers carry the receiver's number above these bits."""
-
-ALL = "SELECT * FROM arriving"
-IN_ONE_STREAM = "SELECT arriving.* FROM arriving POSITIONAL JOIN (SELECT 1 AS one)"
-"""The same rows, so that DuckDB does not get ready for several threads: half the price for a small commit."""
 
 BATCH_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "batch": pl.UInt64,
@@ -99,9 +95,9 @@ class Writer:
             self._known = KnownPaths.of_store(cursor)
         repeats = copies(cursor, self._known, frame)
         if repeats is None:
-            _insert(cursor, "records", frame)
+            self._db.narrow.insert(cursor, frame)
             return None
-        _insert(cursor, "records", frame.with_columns(copy_of=repeats.of_rows))
+        self._db.narrow.insert(cursor, frame.with_columns(copy_of=repeats.of_rows))
         if not repeats.corrected.is_empty():
             _correct(cursor, repeats.corrected)
         return repeats
@@ -191,7 +187,7 @@ def _chain(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch], po
         }
         for number, batch in enumerate(batches, position + 1)
     ]
-    _insert(cursor, "batches", pl.DataFrame(rows, schema=BATCH_COLUMNS))
+    insert(cursor, "batches", pl.DataFrame(rows, schema=BATCH_COLUMNS))
 
 
 def _correct(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> None:
@@ -199,8 +195,8 @@ def _correct(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame) -> None
     ids = corrected["record_id"]
     cursor.register("corrected", corrected.to_arrow())
     cursor.execute(
-        "UPDATE records SET copy_of = corrected.copy_of FROM corrected"
-        " WHERE records.record_id = corrected.record_id AND records.record_id BETWEEN ? AND ?",
+        "UPDATE lines SET copy_of = corrected.copy_of FROM corrected"
+        " WHERE lines.record_id = corrected.record_id AND lines.record_id BETWEEN ? AND ?",
         [ids.min(), ids.max()],
     )
 
@@ -213,17 +209,7 @@ def _corrected_copies(cursor: duckdb.DuckDBPyConnection, corrected: pl.DataFrame
     cursor.register("became", became.to_arrow())
     return cursor.execute(
         "SELECT committed_at, listener, sum(if(was IS NULL, 1, -1))::BIGINT FROM became"
-        " JOIN records USING (record_id) JOIN batches USING (batch) WHERE record_id BETWEEN ? AND ? GROUP BY ALL",
+        " JOIN lines USING (record_id) JOIN origins USING (origin) JOIN batches USING (batch)"
+        " WHERE record_id BETWEEN ? AND ? GROUP BY ALL",
         [became["record_id"].min(), became["record_id"].max()],
     ).fetchall()
-
-
-def _insert(cursor: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
-    """At least one row. Columns without any value are left out: DuckDB writes NULL for them in no time."""
-    said = frame.select([name for name in frame.columns if frame[name].null_count() < frame.height])
-    arriving = said.to_arrow(compat_level=pl.CompatLevel.newest())
-    large = frame.height >= ROW_GROUP
-    if large:  # a batch for each row group: several threads then compress without copying from one another
-        arriving = pa.Table.from_batches(arriving.combine_chunks().to_batches(max_chunksize=ROW_GROUP))
-    cursor.register("arriving", arriving)
-    cursor.execute(f"INSERT INTO {table} BY NAME {ALL if large else IN_ONE_STREAM}")

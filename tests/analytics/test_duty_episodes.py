@@ -133,7 +133,7 @@ def test_a_finding_that_later_records_explain_is_void_and_comes_back_in_silence(
     (void,) = here.findings("superseded")
     assert (here.findings(), void.superseded_by) == ([], None)
     with here.db.transaction() as cursor:
-        cursor.execute("UPDATE records SET copy_of = 1 WHERE record_id = 3")
+        cursor.execute("UPDATE lines SET copy_of = 1 WHERE record_id = 3")
     here.duty.run(everything=True)
     assert [one.id for one in here.findings()] == [2]
     assert len(here.alerts) == 1

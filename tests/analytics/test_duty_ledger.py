@@ -55,7 +55,7 @@ def test_a_detector_that_fails_delays_nobody_and_catches_up(tmp_path):
     assert broken[:5] == ("TEST-01", "failed", 0, 1, 1)
     assert "Could not convert string 'no number'" in broken[5]
     with here.db.transaction() as cursor:
-        cursor.execute("UPDATE records SET message = '7'")
+        cursor.execute("UPDATE lines SET message = '7'")
     assert here.judge() == []
     here.now += timedelta(minutes=10)
     here.judge()
@@ -254,7 +254,13 @@ def test_trying_shows_what_differs_and_writes_nothing(tmp_path):
     before = here.findings()
     here.arrive([{**FAILED[0], "time": "10:01:00", "device": "hsm2"}, {**FAILED[0], "device": "hsm4"}], judge=False)
     with here.db.transaction() as cursor:
-        cursor.execute("UPDATE records SET outcome = 'ok' WHERE device = 'hsm3'")
+        cursor.execute(
+            "INSERT INTO meanings SELECT * REPLACE (meaning + 1000 AS meaning, 'ok' AS outcome) FROM meanings"
+        )
+        cursor.execute(
+            "UPDATE lines SET meaning = meaning + 1000 FROM origins"
+            " WHERE lines.origin = origins.origin AND device = 'hsm3'"
+        )
     tried = here.duty.try_out("TEST-01", at("09:00:00"), at("11:00:00"))
     assert [(one.difference, one.episode.device, one.severity) for one in tried] == [
         ("same", "hsm1", "medium"),

@@ -230,7 +230,7 @@ def test_store_that_fails_ends_the_loader(db, receiver, loading, ask, eventually
     failed = threading.Event()
     loader = loading.start(on_failure=failed.set)
     with db.transaction() as cursor:
-        cursor.execute("ALTER TABLE records RENAME TO gone")
+        cursor.execute("ALTER TABLE lines RENAME TO gone")
     for number in range(8):
         receiver.commit(*lines(10, number * 10))
     assert failed.wait(60)
@@ -238,7 +238,7 @@ def test_store_that_fails_ends_the_loader(db, receiver, loading, ask, eventually
     assert "loading_failed" in {record.message for record in caplog.records}
     loading.stop()
     with db.transaction() as cursor:
-        cursor.execute("ALTER TABLE gone RENAME TO records")
+        cursor.execute("ALTER TABLE gone RENAME TO lines")
     loading.start()
     loading.stored(80)
     assert ask("SELECT count(*) FROM records") == [(80,)]
@@ -249,11 +249,11 @@ def test_catching_up_raises_what_went_wrong(db, tmp_path, receiver):
     receiver.commit(*lines(10))
     loader = Loader(db, tmp_path, Plain())
     with db.transaction() as cursor:
-        cursor.execute("ALTER TABLE records RENAME TO gone")
-    with pytest.raises(duckdb.Error, match="records"):
+        cursor.execute("ALTER TABLE lines RENAME TO gone")
+    with pytest.raises(duckdb.Error, match="lines"):
         loader.catch_up()
     with db.transaction() as cursor:
-        cursor.execute("ALTER TABLE gone RENAME TO records")
+        cursor.execute("ALTER TABLE gone RENAME TO lines")
 
 
 def test_damaged_batch_is_passed_over(tmp_path, loading, ask, eventually, caplog):

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from reports import period
+from support.records import put, put_one
 
 ROOT = Path(__file__).parents[2]
 WEEK = period.parse_week("2026-W47")
@@ -90,19 +91,18 @@ class Shelf:
         self.lines += 1
         record = RECEIVER + self.lines
         usual = LINE | {"received_at": at + timedelta(seconds=1), "event_at": at, "batch": RECEIVER + 1}
-        self.insert("records", record_id=record, **(usual | values))
+        put_one(self.con, record_id=record, **(usual | values))
         return record
 
     def every(self, minutes: int, begin: datetime, end: datetime, **values: object) -> None:
         """Many lines at once: one each so many minutes."""
         number = int((end - begin) / timedelta(minutes=minutes))
         usual = LINE | {"batch": RECEIVER + 1} | values
-        names = ", ".join(f'"{name}"' for name in usual)
-        marks = ", ".join(f"${name}" for name in usual)
-        self.con.execute(
-            f"INSERT INTO records (record_id, event_at, received_at, {names}) "
-            f"SELECT $first + i, $begin + to_minutes(i * $minutes), $begin + to_minutes(i * $minutes) + INTERVAL 1 SECOND, "
-            f"{marks} FROM range($number) AS t(i)",
+        marks = ", ".join(f'${name} AS "{name}"' for name in usual)
+        put(
+            self.con,
+            "SELECT $first + i AS record_id, $begin + to_minutes(i * $minutes) AS event_at, "
+            f"event_at + INTERVAL 1 SECOND AS received_at, {marks} FROM range($number) AS t(i)",
             usual | {"first": RECEIVER + self.lines + 1, "begin": begin, "minutes": minutes, "number": number},
         )
         self.lines += number

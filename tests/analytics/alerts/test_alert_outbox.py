@@ -15,6 +15,7 @@ from analytics.alerts.sinks import EmailSink, WebhookSink
 from store.database import Database
 from store.findings import Finding
 from support.alerting import NOON, SECRET, Clock, Hook, MailServer
+from support.records import put_one
 
 RAW = "2026-11-23T12:00:00Z hsm1 lunash: HSM Admin Login: incorrect password \u202e<b>"
 
@@ -144,18 +145,7 @@ def test_enqueue_takes_the_newest_lines(db, clock):
 
 def record(cursor, number, raw):
     """A row of records; what is not named here is empty."""
-    known = {
-        "record_id": number,
-        "received_at": NOON,
-        "event_at": NOON - timedelta(seconds=number),
-        "raw": raw,
-    }
-    columns = cursor.execute(
-        "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = 'records'"
-    )
-    empty = {name: "" if kind == "VARCHAR" else 0 for name, kind, optional in columns.fetchall() if optional == "NO"}
-    row = {**empty, **known}
-    cursor.execute(f"INSERT INTO records ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+    put_one(cursor, record_id=number, received_at=NOON, event_at=NOON - timedelta(seconds=number), raw=raw)
 
 
 def test_delivered_once(db, clock):
