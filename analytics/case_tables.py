@@ -69,14 +69,14 @@ def fill(cursor: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], firs
     if unknown:
         raise ValueError(f"{name}: no such column: {', '.join(unknown)}")
     if full and here == "records":
-        rows, cells = _asked(full, kinds)
-        Narrow().insert(cursor, pl.DataFrame(cursor.execute(rows, cells).to_arrow_table()))
+        sql, cells = _asked(full, kinds)
+        Narrow().insert(cursor, pl.DataFrame(cursor.execute(sql, cells).to_arrow_table()))
     elif full:
         used = {
             column for column, (_, nullable) in kinds.items() if not nullable or any(row.get(column) for row in full)
         }
         rows, cells = _asked(full, {column: kind for column, kind in kinds.items() if column in used})
-        cursor.execute(f"INSERT INTO {here} BY NAME {rows}", cells)
+        cursor.execute(f"INSERT INTO {here} BY NAME {sql}", cells)
 
 
 def _asked(full: Sequence[Row], kinds: Mapping[str, tuple[str, bool]]) -> tuple[str, list[object]]:
