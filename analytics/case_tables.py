@@ -72,10 +72,8 @@ def fill(cursor: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], firs
         sql, cells = _asked(full, kinds)
         Narrow().insert(cursor, pl.DataFrame(cursor.execute(sql, cells).to_arrow_table()))
     elif full:
-        used = {
-            column for column, (_, nullable) in kinds.items() if not nullable or any(row.get(column) for row in full)
-        }
-        rows, cells = _asked(full, {column: kind for column, kind in kinds.items() if column in used})
+        named = {column for row in full for column in row}
+        sql, cells = _asked(full, {name: kind for name, kind in kinds.items() if name in named or not kind[1]})
         cursor.execute(f"INSERT INTO {here} BY NAME {sql}", cells)
 
 
