@@ -25,13 +25,16 @@ UNREAD = {
     "account": "no detector of this version reads it",
     "range": "no detector of this version reads it",
     "client": "no detector of this version reads it",
-    "partition": "packs read its limits; no detector of this version reads it",
     "allow": "no detector of this version reads it: it hides no finding",
     "retention": "this version deletes nothing",
 }
 """Tables that are checked, and what nothing in this version does with them."""
 
-UNREAD_OF_DEVICE = ("firmware_minimum", "backup_serials", "working_hours", "holidays")
+UNREAD_OF = {
+    "device": ("firmware_minimum", "backup_serials", "working_hours", "holidays"),
+    "partition": ("guarded", "ephemeral"),
+}
+"""Keys of tables that are read otherwise."""
 
 
 @dataclass(slots=True)
@@ -84,8 +87,14 @@ def _unread(configuration: Configuration) -> list[str]:
         for name, what in UNREAD.items()
         if getattr(configuration, name) not in ([], type(configuration).model_fields[name].default)
     ]
-    keys = [key for key in UNREAD_OF_DEVICE if any(getattr(device, key) for device in configuration.device)]
-    return tables + [f"[[device]] {key} is well formed; no detector of this version reads it" for key in keys]
+    keys = [
+        f"[[{table}]] {key} is well formed; no detector of this version reads it"
+        for table, names in UNREAD_OF.items()
+        for key in names
+        if any(getattr(item, key) for item in getattr(configuration, table))
+    ]
+    limits = any(partition.limits for partition in configuration.partition)
+    return tables + keys + ["[[partition]] limits are read by packs; detectors have limits of their own"] * limits
 
 
 def _folder(folder: Path) -> list[str]:

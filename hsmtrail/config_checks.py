@@ -140,6 +140,7 @@ def mistakes_between(document: Mapping[str, Any], folder: Path) -> list[str]:
         *_twice("web.user.name", _texts(_tables(document, "web", "user"), "name")),
         *_twice("listener address", _fixed_addresses(listeners)),
         *_partners(devices),
+        *_partitions(_tables(document, "partition"), devices),
         *_secrets("email", emails, "password", folder),
         *_secrets("webhook", webhooks, "secret", folder),
         *_recipients(document, emails),
@@ -180,6 +181,16 @@ def _partners(devices: list[Mapping[str, Any]]) -> Iterator[str]:
         partner = item.get("partner", "")
         if partner and (partner not in names or partner == item.get("name")):
             yield f"device[{number}].partner = {partner!r}  wants the name of another [[device]]"
+
+
+def _partitions(partitions: list[Mapping[str, Any]], devices: list[Mapping[str, Any]]) -> Iterator[str]:
+    names = {item.get("name") for item in devices}
+    for number, item in enumerate(partitions, 1):
+        if isinstance(item.get("device"), str) and item["device"] not in names:
+            yield f"partition[{number}].device = {item['device']!r}  wants the name of a [[device]]"
+    for key in ("container", "serial"):
+        named = (f"{item.get('device')} {item[key]}" for item in partitions if item.get(key))
+        yield from _twice(f"partition.{key}", named)
 
 
 def _secrets(kind: str, tables: list[Mapping[str, Any]], word: str, folder: Path) -> Iterator[str]:

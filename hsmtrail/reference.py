@@ -135,7 +135,12 @@ MEANING = """What the vendor's words become. The tables are `parsers/tables/*.cs
 - **`details.zone`** is the offset of the appliance's clock, learned where a record's raw block and its text differ by
   it: `SELECT DISTINCT device, details->>'zone' FROM audit_records` shows it for each device.
 - **`details.partition_serial`** is said for HSMs of the generations 5 and 6 (serial below 500000, no role number in the
-  record), where it is the HSM's serial and the container in three digits, and for Luna Cloud HSM, which prints it.
+  record), where it is the HSM's serial and the container in three digits, for Luna Cloud HSM, which prints it, and for
+  partitions whose `[[partition]]` names a serial: a line names its partition by container, serial or label.
+- **Roles by number** (`parsers/tables/roles.csv`): 0 and 1 are `co` and `po` in an application partition, `admin` and
+  `so` in the admin partition. A record that names a container speaks of an application partition, unless its actor is
+  the SO, it creates, deletes, resizes or sets a policy of that container, or a `[[partition]]` of that device and
+  container has `kind = "admin"`.
 - **`details.policy`** is the manual's wording of the policy that a command sets.
 - **Luna Cloud HSM**: `action`, `status`, `clientip`, `hsmid`, `partid` and the key's OUID have columns, `role` is the
   word as it stands (SO is `so`), everything else is in `details` under the vendor's name.

@@ -18,7 +18,7 @@ from ingest.loader import Loader
 from ingest.spool import SpoolSettings
 from parsers import patterns
 from parsers.batch import Parser
-from parsers.inventory import Device, Inventory
+from parsers.inventory import Device, Inventory, Partition
 from reports.settings import DetectorNote, PackSettings, RoleLimit
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
 def inventory(configuration: Configuration | None) -> Inventory:
     devices = configuration.device if configuration else []
+    partitions = configuration.partition if configuration else []
     return Inventory(
-        tuple(Device(item.name, tuple(item.hosts), tuple(item.serials), item.time_zone) for item in devices)
+        tuple(Device(item.name, tuple(item.hosts), tuple(item.serials), item.time_zone) for item in devices),
+        tuple(Partition(item.device, item.container, item.serial, item.label, item.kind) for item in partitions),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from parsers import line
+from parsers import line, partitions
 from parsers.batch_body import read_bodies
 from parsers.batch_frame import finished, joined, texts, unframed, with_devices, with_times
 from parsers.batch_head import Clock, read_heads
@@ -81,7 +81,8 @@ class Parser:
         frame = frame.with_row_index("row").hstack(self._programs(frame["program"]))
         frame, doubtful = self._with_bodies(frame, sure)
         frame, agreed = with_devices(frame, self.inventory)
-        return with_times(frame, self.inventory), sure & ~doubtful & agreed
+        frame, settled = partitions.settled(frame, self.inventory)
+        return with_times(frame, self.inventory), sure & ~doubtful & agreed & settled
 
     def _programs(self, programs: pl.Series) -> pl.DataFrame:
         """Per line: its group of patterns, and its program's family."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 _NAMED_IN_CERTIFICATE = re.compile(
     r"(?:^|[,/ ])CN ?= ?([^,/ ]+)|([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})"
@@ -24,13 +25,26 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition of a device; lines name it by container number, serial or label."""
+
+    device: str
+    container: str = ""
+    serial: str = ""
+    label: str = ""
+    kind: Literal["application", "admin"] = "application"
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """All devices. An empty inventory knows nobody: every line's device is ''."""
 
     devices: tuple[Device, ...] = ()
+    partitions: tuple[Partition, ...] = ()
     _hosts: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
     _serials: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
     _zones: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _partitions: dict[tuple[str, str], Partition] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for device in self.devices:
@@ -39,6 +53,9 @@ class Inventory:
             for serial in device.serials:
                 self._serials.setdefault(serial, device.name)
             self._zones[device.name] = device.time_zone
+        for name in ("container", "serial", "label"):  # a number that is one partition's and another's label
+            for partition in self.partitions:
+                self._partitions.setdefault((partition.device, getattr(partition, name)), partition)
 
     def by_host(self, host: str) -> str:
         """The device of a host name or address, '' when nobody's; a name matches without its domain too."""
@@ -58,6 +75,10 @@ class Inventory:
             if known:
                 return known
         return ""
+
+    def partition(self, device: str, printed: str) -> Partition | None:
+        """The partition of a device that a line names so; None for no name and for one that nobody configured."""
+        return self._partitions.get((device, printed)) if printed else None
 
     def zone(self, device: str) -> str:
         return self._zones.get(device, "UTC")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from parsers import body as bodies
-from parsers import clock, header, raw_block, record, shell, wrapped
+from parsers import clock, header, partitions, raw_block, record, shell, wrapped
 from parsers.columns import EMPTY
 from parsers.decoding import text_of, unframed
 
@@ -79,8 +79,10 @@ def parse(line: Received, patterns: Patterns, inventory: Inventory, engine: Engi
     row["device"] = device
     trouble.extend([differing] if differing else [])
     trouble.extend(set_times(row, head.stamp, body, line.received_at, inventory.zone(device)))
-    trouble.extend(body.trouble if body else ())
-    row["details"] = bodies.as_text(body.details) if body else None
+    if body:
+        trouble.extend(body.trouble)
+        partitions.settle(row, body.details, inventory)
+        row["details"] = bodies.as_text(body.details)
     row["raw"], row["message"] = raw, head.message
     if holds_command(head, raw):
         row["raw"], row["message"] = mask_command(raw), mask_command(head.message)

@@ -1,4 +1,4 @@
-"""One digest of all that decides how a line is read: patterns, tables, devices and the parser itself."""
+"""One digest of all that decides how a line is read: patterns, tables, devices, partitions and the parser itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from parsers.batch import Parser
 
-KEPT = (".py", ".csv")
+KEPT = (".py", ".csv", ".toml")
 
 
 def reading_of(parser: Parser) -> str:
     """The same for parsers that read every line alike; 16 hex digits."""
-    said = f"{parser.patterns.version}\0{parser.inventory.devices!r}\0{_program()}"
+    said = f"{parser.patterns.version}\0{parser.inventory!r}\0{_program()}"
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

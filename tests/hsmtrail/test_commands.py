@@ -87,7 +87,8 @@ def test_check_says_what_nobody_reads_yet(site):
     site.write(
         BASIC
         + DEVICE
-        + 'working_hours = "mon-fri 07:00-19:00"\n[[account]]\nname = "admin"\n[retention]\nhot = "30d"\n'
+        + 'working_hours = "mon-fri 07:00-19:00"\n[[partition]]\ndevice = "hsm-1"\nguarded = true\nlimits = { co = 5 }\n'
+        + '[[account]]\nname = "admin"\n[retention]\nhot = "30d"\n'
         + '[[allow]]\ndetector = "CONF-01"\nmatch = { device = "hsm-1" }\nowner = "a"\nreason = "b"\nuntil = "2026-12-24"\n'
     )
     said = site.command("check").stdout
@@ -96,6 +97,8 @@ def test_check_says_what_nobody_reads_yet(site):
         "[allow] is well formed; no detector of this version reads it: it hides no finding",
         "[retention] is well formed; this version deletes nothing",
         "[[device]] working_hours is well formed; no detector",
+        "[[partition]] guarded is well formed; no detector",
+        "[[partition]] limits are read by packs",
     ):
         assert wanted in said, said
 

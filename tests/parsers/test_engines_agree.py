@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from parsers import batch, batch_body
 from parsers.batch import Parser
 from parsers.columns import PARSED
-from parsers.inventory import Device, Inventory
+from parsers.inventory import Device, Inventory, Partition
 from parsers.patterns import load
 from parsers.reference import parse_line
 from support.raw_blocks import raw_block
@@ -33,7 +33,13 @@ FULL = Inventory(
     (
         Device("hsm-1", ("luna", "192.0.2.1"), ("150718", "150705"), "Europe/Amsterdam"),
         Device("hsm-2", ("h2", "192.0.2.2"), ("150701",)),
-    )
+    ),
+    (
+        Partition("hsm-1", "3", "1334049524931", "p1", "admin"),
+        Partition("hsm-1", "20", "1334049524932"),
+        Partition("hsm-2", "3", "", "", "admin"),
+        Partition("hsm-2", "20", "1334049524934"),
+    ),
 )
 NOW = datetime(2026, 11, 23, 8, 15, 1)
 SMALLEST = int(os.environ.get("HSMTRAIL_SMALLEST", "1"))
