@@ -1,6 +1,6 @@
 """Send a file of lines, paced, and print what was sent as JSON.
 
-    python benchmarks/send_lines.py FILE udp|tcp HOST PORT [--rate LINES_A_SECOND]
+    python benchmarks/send_lines.py FILE udp|tcp|tls HOST PORT [--rate LINES_A_SECOND] [--authority CERTIFICATE]
 
 UDP leaves by sendmmsg(2) on prebuilt vectors, so that the sender costs as little as it can. Times are CLOCK_MONOTONIC.
 """
@@ -13,8 +13,11 @@ import errno
 import json
 import os
 import socket
+import ssl
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +111,29 @@ def _sent(result: int) -> int:
 
 def over_tcp(lines: Lines, address: tuple[str, int], rate: float) -> Sent:
     """Returns when the receiver has read everything and closed."""
-    octets = lines.octets.data
-    bounds = np.append(lines.starts, lines.ends[-1] + 1).tolist()
     with _connected(address, socket.SOCK_STREAM) as sender:
-        sent = paced(len(lines.starts), rate, LINES_AT_ONCE, lambda i, j: sender.sendall(octets[bounds[i] : bounds[j]]))
+        sent = _streamed(lines, sender, rate)
         sender.shutdown(socket.SHUT_WR)
         while sender.recv(4096):
             pass
         return sent
+
+
+def over_tls(lines: Lines, address: tuple[str, int], rate: float, authority: Path) -> Sent:
+    """Returns when the receiver has read everything and closed; `begun` is after the handshake."""
+    context = ssl.create_default_context(cafile=str(authority))
+    plain = _connected(address, socket.SOCK_STREAM)
+    with context.wrap_socket(plain, server_hostname=address[0]) as sender:
+        sent = _streamed(lines, sender, rate)
+        with suppress(ssl.SSLError, ConnectionError):  # a receiver may close without a word
+            sender.unwrap()
+        return sent
+
+
+def _streamed(lines: Lines, sender: socket.socket, rate: float) -> Sent:
+    octets = lines.octets.data
+    bounds = np.append(lines.starts, lines.ends[-1] + 1).tolist()
+    return paced(len(lines.starts), rate, LINES_AT_ONCE, lambda i, j: sender.sendall(octets[bounds[i] : bounds[j]]))
 
 
 def _connected(address: tuple[str, int], kind: int) -> socket.socket:
@@ -128,17 +146,19 @@ def _connected(address: tuple[str, int], kind: int) -> socket.socket:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("file", type=Path)
-    options.add_argument("protocol", choices=("udp", "tcp"))
+    options.add_argument("protocol", choices=("udp", "tcp", "tls"))
     options.add_argument("host")
     options.add_argument("port", type=int)
     options.add_argument("--rate", type=float, default=0.0, help="lines a second; 0 is as fast as it goes")
     options.add_argument("--count", type=int, default=0, help="lines to send; 0 is all")
-    options.add_argument("--framing", choices=("lf", "octet-counted"), default="lf", help="of TCP")
+    options.add_argument("--framing", choices=("lf", "octet-counted"), default="lf", help="of TCP and TLS")
+    options.add_argument("--authority", type=Path, help="of TLS: who signed the receiver's certificate, PEM")
     chosen = options.parse_args()
     lines = read(chosen.file, chosen.count)
     if chosen.framing == "octet-counted":
         lines = octet_counted(lines)
-    send = over_udp if chosen.protocol == "udp" else over_tcp
+    over_these = partial(over_tls, authority=chosen.authority)
+    send = {"udp": over_udp, "tcp": over_tcp, "tls": over_these}[chosen.protocol]
     print(json.dumps(asdict(send(lines, (chosen.host, chosen.port), chosen.rate))))
 
 

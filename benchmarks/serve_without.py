@@ -1,0 +1,40 @@
+"""hsmtrail whose receiver leaves something out, to measure what that costs; for benchmarks only, never for logs.
+
+    HSMTRAIL_WITHOUT=fsync,chain python benchmarks/serve_without.py serve --config hsmtrail.toml
+
+fsync: nothing waits for the disk. chain: no digest is made of what a batch holds; each gets its number in place of one.
+The product has no such setting and `hsmtrail verify` finds fault with such a spool: the functions are replaced from
+outside, in the receiver's process alone. Without HSMTRAIL_WITHOUT it is hsmtrail as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+
+from hsmtrail import cli, supervise
+from ingest import spool_writer
+
+DIGESTS = ("digest", "message_digest")
+
+
+def leave_out(names: set[str]) -> None:
+    if "fsync" in names:
+        os.fsync = os.fdatasync = lambda _file: None  # type: ignore[assignment]
+    if "chain" in names:
+        numbers = itertools.count(1)
+        for name in DIGESTS:
+            getattr(spool_writer, name)  # it is there, or this measures nothing
+            setattr(spool_writer, name, lambda *_, **__: next(numbers).to_bytes(32, "big"))
+
+
+def main() -> None:
+    supervise.PROGRAM[:] = [sys.executable, __file__]  # what `serve` starts
+    if sys.argv[1] == "receive":
+        leave_out(set(filter(None, os.environ.get("HSMTRAIL_WITHOUT", "").split(","))))
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
