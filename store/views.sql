@@ -38,6 +38,12 @@ FROM records WHERE status <> 'parsed';
 CREATE OR REPLACE VIEW audit_records AS
 SELECT * FROM events WHERE family = 'hsm_audit' AND audit_sequence IS NOT NULL;
 
+-- Audit records whose raw block and text agree but for a zone: the offset of the appliance's clock, as it was then.
+CREATE OR REPLACE VIEW clocks AS
+SELECT record_id, received_at, device, event_at, coalesce(details->>'zone', '+00:00') AS zone
+FROM audit_records
+WHERE event_at_source = 'raw_block' AND NOT regexp_matches(trouble, 'raw block differs: [a-z, ]*time');
+
 -- Commands typed into the Luna shell.
 CREATE OR REPLACE VIEW lunash_commands AS
 SELECT * FROM events WHERE family = 'lunash' AND command IS NOT NULL;

@@ -109,6 +109,7 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
         f"service   {_running(service)}, lag {service['lag_seconds']:.1f} s, {service['records']:,} records, "
         f"{service['copies']:,} copies, {service['unknown']:,} unread"
     )
+    print_table("clocks, as raw blocks tell them", service["zones"], ZONE_COLUMNS, "no raw block has told a zone yet")
     _print_reading(service)
     print_table("last runs", service["runs"], ("detector", "state", "finished_at", "error"), "no detector ran yet")
     deliveries = service["deliveries"]
@@ -135,6 +136,7 @@ def _print_reading(service: dict[str, Any]) -> None:
     print_table("the newest", forms["newest"], FORM_COLUMNS, "")
 
 
+ZONE_COLUMNS = ("device", "zone", "configured", "records", "first_seen", "last_seen")
 FORM_COLUMNS = ("device", "family", "records", "first_seen", "last_seen", "form", "example")
 LISTENER_COLUMNS = ("listener", "address", "received", "spooled", "refused", "cut", "dropped", "connections")
 

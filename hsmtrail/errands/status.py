@@ -13,20 +13,24 @@ from hsmtrail.failures import Failure
 from hsmtrail.formats import instant
 from hsmtrail.log import shown
 from store.forms import unknown_forms
+from store.zones import learned_zones
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import duckdb
 
     from hsmtrail.config import Configuration
     from hsmtrail.desk import Desk
     from store.forms import Form, UnknownForms
+    from store.zones import LearnedZone
 
 
 MOST_MISTAKES = 20
 
 
 class ShowStatus(Errand):
-    """The state of the receiver and of the service; `forms`: also the messages that no pattern knows."""
+    """The state of the receiver and of the service; `forms`: also what is learned from 30 days of records."""
 
     forms: bool = True
 
@@ -40,7 +44,7 @@ class ShowStatus(Errand):
                 "runs": _runs(cursor),
                 "deliveries": _deliveries(cursor),
                 "patterns": _patterns(desk),
-                **({"unknown_forms": _forms(unknown_forms(cursor, desk.now()))} if self.forms else {}),
+                **(_learned(cursor, desk.now()) if self.forms else {}),
             }
         return {
             "version": hsmtrail.__version__,
@@ -60,18 +64,26 @@ def _patterns(desk: Desk) -> dict[str, Any]:
     return {"version": version, "mistakes": mistakes}
 
 
+def _learned(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Any]:
+    """Messages that no pattern knows, and the zones of clocks."""
+    return {
+        "unknown_forms": _forms(unknown_forms(cursor, now)),
+        "zones": [_seen(one) for one in learned_zones(cursor, now)],
+    }
+
+
 def _forms(found: UnknownForms) -> dict[str, Any]:
     return {
         "since": instant(found.since),
         "forms": found.forms,
         "records": found.records,
         "complete": found.complete,
-        "frequent": [_form(one) for one in found.frequent],
-        "newest": [_form(one) for one in found.newest],
+        "frequent": [_seen(one) for one in found.frequent],
+        "newest": [_seen(one) for one in found.newest],
     }
 
 
-def _form(one: Form) -> dict[str, Any]:
+def _seen(one: Form | LearnedZone) -> dict[str, Any]:
     said = dataclasses.asdict(one)
     return {**said, "first_seen": instant(one.first_seen), "last_seen": instant(one.last_seen)}
 

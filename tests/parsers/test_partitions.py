@@ -7,7 +7,6 @@ from hsmtrail.wiring import inventory
 from parsers import batch_body
 from parsers.batch import Parser
 from parsers.inventory import Device, Inventory, Partition
-from parsers.reading import reading_of
 
 HEAD = "<158>Nov 23 08:15:01 luna hsmlogd[7]: "
 SHELL = "<174>Nov 23 08:15:01 luna lunash [7]: info : 0 : Command: {} : admin : Console"
@@ -74,10 +73,3 @@ def test_configured_partitions_reach_the_parser(tmp_path):
     written = 'data_dir = "d"\n[[device]]\nname = "hsm-1"\n[[partition]]\ndevice = "hsm-1"\ncontainer = "3"\nserial = "9"\nkind = "admin"\n'
     file.write_text(written, encoding="utf-8")
     assert inventory(load(file)).partitions == (Partition("hsm-1", "3", "9", "", "admin"),)
-
-
-def test_a_change_of_partitions_is_another_reading(patterns):
-    """So that `hsmtrail reparse` reads again."""
-    others = Inventory(HSM.devices, HSM.partitions[:-1])
-    assert reading_of(Parser(patterns, HSM)) != reading_of(Parser(patterns, others))
-    assert reading_of(Parser(patterns, HSM)) == reading_of(Parser(patterns, Inventory(HSM.devices, HSM.partitions)))
