@@ -1,7 +1,7 @@
 """The grammar in pyparsing: the readable reference of what the faster engines do.
 
 Templates are translated node by node; headers are in header_grammar.py. It reads hundreds of lines a second, not
-hundreds of thousands, so it serves to prove the others and to explain what went wrong.
+hundreds of thousands, so it serves to prove the others.
 """
 
 from __future__ import annotations
@@ -105,15 +105,6 @@ def captures(pattern: Pattern, message: str) -> tuple[str | None, ...] | None:
         return None
     said = found.as_dict()
     return tuple(said.get(entry.name) for entry in pattern.fields)
-
-
-def explain(pattern: Pattern, message: str) -> tuple[int, str]:
-    """How far a pattern came in a message that it does not know: the column, and what was wanted there."""
-    try:
-        _grammar(pattern.nodes).parse_string(message)
-    except pp.ParseException as error:
-        return error.column, str(error.msg).lower()
-    return len(message) + 1, ""
 
 
 # ---------- the end of an audit record: container=20 (using PIN (entry=LUNA_ENTRY_DATA_AREA)) ----------

@@ -1,4 +1,4 @@
-"""The reference engine: one line by pyparsing, and why a line is not known."""
+"""The reference engine: one line by pyparsing."""
 
 from __future__ import annotations
 
@@ -41,12 +41,3 @@ def parse_line(  # noqa: PLR0913  # what a socket knows about a line
     """Every column of one line, as Parser.parse gives it; never raises."""
     received = line.Received(raw, received_at, peer, peer_identity, trouble)
     return line.parse(received, patterns, inventory, Grammar())
-
-
-def why_unknown(program: str, message: str, patterns: Patterns) -> str:
-    """Which pattern came furthest in a message that none knows, and what it wanted there; '' for a known one."""
-    reached = [(*grammar.explain(pattern, message), pattern.name) for pattern in patterns.candidates(program)]
-    if not reached:
-        return f"no pattern reads the program {program!r}"
-    column, wanted, name = max(reached)
-    return f"{name} came to column {column}: {wanted}" if wanted else ""

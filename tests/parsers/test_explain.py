@@ -30,6 +30,12 @@ HEAD = b"<174>Nov 23 08:15:01 hsm-1 "
             21,
             "'from' somewhere after it",
         ),
+        (
+            b"lunash[7]: info : 0 : Command: hsm show  admin : Console",
+            "lunash.command",
+            46,
+            "a blank",  # before the origin: without its colon the account is read as part of the command
+        ),
         (b"NTLS[7]: what is this", "", 0, "a pattern: none begins like it"),
         (b"unheard[7]: x", "", 0, "a file of patterns for the program 'unheard'"),
     ],
@@ -47,6 +53,12 @@ def test_a_known_line_names_its_pattern(patterns):
     assert (why.known, why.pattern, why.file) == (True, "oamp.fatal", "oamp.toml")
     assert why.version
     assert why.line > 1
+
+
+def test_a_known_command_wants_nothing(patterns):
+    """The same line with its colon."""
+    why = explain(HEAD + b"lunash[7]: info : 0 : Command: hsm show  : admin : Console", patterns)
+    assert (why.known, why.pattern, why.column, why.wanted) == (True, "lunash.command", 0, "")
 
 
 def test_secrets_stay_masked(patterns):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from parsers import template, template_checks
@@ -11,7 +9,6 @@ from parsers.batch import Parser
 from parsers.grammar import captures
 from parsers.inventory import Inventory
 from parsers.patterns import PatternError, load
-from parsers.reference import why_unknown
 
 GOOD = """
 family = "ntls"
@@ -148,13 +145,3 @@ def test_templates_in_both_engines(tmp_path, text, message, wanted):
     pattern = load([tmp_path]).all[0]
     assert pattern.captures(message) == wanted
     assert captures(pattern, message) == wanted
-
-
-def test_why_unknown(patterns):
-    """The reference says which pattern came furthest, and where it stopped."""
-    assert why_unknown("lunash", "info : 0 : Command: hsm show  admin : Console", patterns).startswith(
-        "lunash.command came to"
-    )
-    assert why_unknown("lunash", "info : 0 : Command: hsm show  : admin : Console", patterns) == ""
-    nobody = dataclasses.replace(patterns, by_program={})
-    assert why_unknown("rsyslogd", "x", nobody) == "no pattern reads the program 'rsyslogd'"
