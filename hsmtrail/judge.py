@@ -22,13 +22,24 @@ REST, LONGEST_REST = 2.0, 5.0
 many seconds: a wrong password must reach a person within a minute."""
 
 
+def rest_after(took: float, breath: float = BREATH) -> float:
+    """Seconds of rest after a judgement that took so many."""
+    return max(breath - took, min(took * REST, LONGEST_REST))
+
+
 class Judge:
     """Whoever sets `arrived` says that there is something new; the thread judges what was not judged yet."""
 
     def __init__(
-        self, duty: Duty, arrived: threading.Event, on_judged: Callable[[], object], breath: float = BREATH
+        self,
+        duty: Duty,
+        arrived: threading.Event,
+        on_judged: Callable[[], object],
+        breath: float = BREATH,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._duty, self._arrived, self._on_judged, self._breath = duty, arrived, on_judged, breath
+        self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
@@ -47,10 +58,9 @@ class Judge:
             self._arrived.clear()
             if self._stopping.is_set():
                 return
-            began = time.monotonic()
+            began = self._clock()
             self._judge()
-            took = time.monotonic() - began
-            self._stopping.wait(max(self._breath - took, min(took * REST, LONGEST_REST)))
+            self._stopping.wait(rest_after(self._clock() - began, self._breath))
 
     def _judge(self) -> None:
         try:

@@ -1,0 +1,86 @@
+"""The thread of the live detectors: it judges what arrives, rests as long as it should, and outlives a failure."""
+
+import threading
+import time
+from itertools import count
+
+import pytest
+
+from hsmtrail.judge import BREATH, LONGEST_REST, Judge, rest_after
+from support.bench import bench
+from support.installation import eventually
+
+FAILED = [{"time": "10:00:00", "device": "hsm1", "operation": "login", "outcome": "failed"}]
+
+
+@pytest.mark.parametrize(
+    ("took", "rest"), [(0.0, 1.0), (0.25, 0.75), (0.4, 0.8), (1.0, 2.0), (2.5, 5.0), (3.0, 5.0), (600.0, 5.0)]
+)
+def test_how_long_it_rests(took, rest):
+    """To the end of the second; twice as long as a long judgement took; never so long that a person hears too late."""
+    assert rest_after(took) == pytest.approx(rest)
+
+
+def test_a_flood_cannot_keep_a_password_from_people():
+    """A minute from the line to a person: the longest rest leaves most of it to judging and to the mail."""
+    assert max(rest_after(tenth / 10) for tenth in range(1000)) == LONGEST_REST <= 60 / 10
+    assert min(tenth / 10 + rest_after(tenth / 10) for tenth in range(1000)) == BREATH
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a judge over a store with one detector; gives the bench, `arrived`, when each judgement was over, and it."""
+    judges = []
+
+    def begin(**options):
+        here, arrived, over = bench(tmp_path), threading.Event(), []
+        judges.append(Judge(here.duty, arrived, lambda: over.append(time.monotonic()), **options))
+        judges[0].start()
+        eventually(lambda: len(over) == 1)
+        return here, arrived, over, judges[0]
+
+    yield begin
+    for judge in judges:
+        judge.stop()
+
+
+def test_what_arrived_is_judged(start):
+    """Also what came before it started: it looks once by itself."""
+    here, arrived, over, _ = start(breath=0.0)
+    here.arrive(FAILED, judge=False)
+    arrived.set()
+    eventually(lambda: len(over) == 2)
+    assert [finding.subject for finding in here.findings()] == ["failures on hsm1"]
+
+
+def test_a_long_judgement_is_followed_by_a_rest(start):
+    """By its clock each one takes 0.15 s: the next begins 0.3 s later at the earliest, whatever arrives."""
+    ticks = count()
+    _, arrived, over, _ = start(breath=0.0, clock=lambda: next(ticks) * 0.15)
+    for judged in (2, 3):
+        arrived.set()
+        eventually(lambda judged=judged: len(over) == judged)
+        assert over[-1] - over[-2] >= 0.3
+
+
+def test_a_rest_ends_with_the_service(start):
+    """Nobody waits for it, were it an hour."""
+    judge = start(breath=3600.0)[3]
+    began = time.monotonic()
+    judge.stop()
+    assert time.monotonic() - began < 60
+
+
+def test_one_that_fails_is_logged_and_the_next_is_judged(start, caplog):
+    """A store that cannot be read for a while ends no thread."""
+    here, arrived, over, _ = start(breath=0.0)
+    with here.db.transaction() as cursor:
+        cursor.execute("ALTER TABLE batches RENAME TO gone")
+    arrived.set()
+    eventually(lambda: len(over) == 2)
+    assert [record.getMessage() for record in caplog.records] == ["judging_failed"]
+    with here.db.transaction() as cursor:
+        cursor.execute("ALTER TABLE gone RENAME TO batches")
+    here.arrive(FAILED, judge=False)
+    arrived.set()
+    eventually(here.findings)
