@@ -58,11 +58,11 @@ class Listener(Section):
     """One socket that receives syslog."""
 
     name: Name = Field(description="How records and figures call it; every name once.")
-    protocol: Literal["udp", "tcp"] = Field(description="The transport.")
+    protocol: Literal["udp", "tcp", "tls"] = Field(description="The transport.")
     address: Address = Field(description='"ADDRESS:PORT"; IPv6 as "[::]:514"; port 0 takes a free one.')
     allow: list[Cidr] = Field(default=[], description="Senders that are let in, as networks; empty lets everybody in.")
     framing: Literal["auto", "lf", "nul", "octet-counted"] = Field(
-        default="auto", description="How messages are told apart on TCP; auto decides for each one."
+        default="auto", description="How messages are told apart on TCP and TLS; auto decides for each one."
     )
     max_message: int = Field(
         default=65536,
@@ -76,9 +76,57 @@ class Listener(Section):
         le=1 << 30,
         description="Socket receive buffer in bytes; UDP takes 128 MiB if it may.",
     )
-    max_connections: int = Field(default=1000, ge=1, le=100_000, description="TCP connections at a time.")
-    max_connections_per_peer: int = Field(default=100, ge=1, le=100_000, description="Of these from one address.")
-    idle_after: Duration = Field(default="1h", description="A TCP connection that is silent for so long is closed.")
+    workers: int = Field(
+        default=1, ge=1, le=16, description="UDP: sockets and threads that share the port; each sender stays with one."
+    )
+    crowded_rate: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="UDP: datagrams a second that each sender may still bring while the buffer is nearly full.",
+    )
+    turn_bytes: int = Field(
+        default=1 << 20,
+        ge=1 << 12,
+        le=1 << 28,
+        description="TCP, TLS: what one sender may bring in a turn while others wait; bytes.",
+    )
+    max_connections: int = Field(default=4096, ge=1, le=100_000, description="TCP, TLS: connections at a time.")
+    max_connections_per_peer: int = Field(default=2048, ge=1, le=100_000, description="Of these from one address.")
+    idle_after: Duration = Field(default="1h", description="A connection that is silent for so long is closed.")
+    certificate: str = Field(
+        default="",
+        description="TLS: our certificate and those up to the root; PEM file, relative to this one.",
+    )
+    key: str = Field(default="", description="TLS: its private key without a passphrase; PEM file.")
+    client_ca: str = Field(
+        default="", description="TLS: who signs the senders' certificates; PEM file. When set, each must show one."
+    )
+    revocation_list: str = Field(
+        default="", description="TLS: certificates of senders that count no more; PEM file with the CRL of `client_ca`."
+    )
+    minimum_version: Literal["1.2", "1.3"] = Field(default="1.2", description="TLS: older versions are refused.")
+    handshake_within: Duration = Field(default="10s", description="TLS: a handshake that takes longer has failed.")
+
+
+class Receiver(Section):
+    """The process that owns the sockets."""
+
+    user: str = Field(
+        default="",
+        pattern=r"^[^\s:/]*$",
+        description="Started as root, receiver and service become this user; the receiver once its ports are bound.",
+    )
+    group: str = Field(default="", pattern=r"^[^\s:/]*$", description="And this group; the user's own by itself.")
+    drain_for: Duration = Field(
+        default="2s", description="How long a stop waits at most for what is on its way in TLS connections."
+    )
+    pending_bytes: int = Field(
+        default=12 << 20,
+        ge=1 << 20,
+        le=1 << 30,
+        description="What may wait for the disk before senders are slowed.",
+    )
 
 
 class Device(Section):
@@ -87,6 +135,10 @@ class Device(Section):
     name: Name = Field(description="What packs, findings and records call it.")
     hosts: list[Annotated[str, Field(min_length=1)]] = Field(
         default=[], description="Its names in syslog headers and the addresses it sends from."
+    )
+    certificates: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[],
+        description="Its client certificates: fingerprint (sha256:…), common name or subject as records have it.",
     )
     serials: list[Annotated[str, Field(pattern=r"^\d+$")]] = Field(
         default=[], description="Serial numbers of its HSMs."
@@ -123,6 +175,17 @@ class Spool(Section):
     commit_bytes: int = Field(default=4 << 20, ge=4096, le=256 << 20, description="Or until so many bytes wait.")
     seal_after: Duration = Field(default="1h", description="A segment is closed after so long.")
     segment_bytes: int = Field(default=256 << 20, ge=1 << 16, le=8 << 30, description="Or when it has so many bytes.")
+    key_file: str = Field(
+        default="",
+        description="Of the key behind the MACs of batches, made at the first start; spool.key in data_dir by itself."
+        " Keep a copy of it elsewhere.",
+    )
+    warn_bytes: int | None = Field(
+        default=None, ge=1 << 20, description="Spool and archive together: above it `status` and the log say so."
+    )
+    warn_days: int = Field(
+        default=7, ge=0, le=3650, description="When the disk is full in so many days, `status` and the log say so."
+    )
 
 
 class Email(Section):
@@ -262,6 +325,7 @@ class Configuration(Section):
         min_length=1, description="spool/, store.duckdb and packs/ lie below it; relative to this file."
     )
     listener: list[Listener] = Field(default=[], description="Sockets.")
+    receiver: Receiver = Receiver()
     device: list[Device] = Field(default=[], description="HSMs.")
     store: Store = Store()
     spool: Spool = Spool()
@@ -282,6 +346,10 @@ class Configuration(Section):
     def below(self, *parts: str) -> Path:
         """A path in data_dir; relative data_dirs lie beside the configuration file."""
         return (self.path.resolve().parent / self.data_dir).joinpath(*parts)
+
+    @property
+    def key_path(self) -> Path:
+        return self.path.resolve().parent / self.spool.key_file if self.spool.key_file else self.below("spool.key")
 
     @property
     def store_path(self) -> Path:

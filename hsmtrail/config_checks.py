@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 LONGEST_ALLOW = timedelta(days=90)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PROTOCOLS = ("udp", "tcp", "tls")
+FILE_KEYS = ("certificate", "key", "client_ca", "revocation_list")
+OWN_KEYS = {
+    **dict.fromkeys(("workers", "crowded_rate"), ("udp",)),
+    **dict.fromkeys((*FILE_KEYS, "minimum_version", "handshake_within"), ("tls",)),
+    **dict.fromkeys(("turn_bytes",), ("tcp", "tls")),
+}
+"""Keys of a listener that mean something for some protocols only."""
+
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -135,10 +144,13 @@ def mistakes_between(document: Mapping[str, Any], folder: Path) -> list[str]:
         *_twice("listener.name", _texts(listeners, "name")),
         *_twice("device.name", _texts(devices, "name")),
         *_twice("device.hosts", _texts(devices, "hosts")),
+        *_twice("device.certificates", _texts(devices, "certificates")),
         *_twice("device.serials", _texts(devices, "serials")),
         *_twice("alert name", _texts([*emails, *webhooks], "name")),
         *_twice("web.user.name", _texts(_tables(document, "web", "user"), "name")),
         *_twice("listener address", _fixed_addresses(listeners)),
+        *_of_other_protocols(listeners),
+        *_tls_files(listeners),
         *_partners(devices),
         *_partitions(_tables(document, "partition"), devices),
         *_secrets("email", emails, "password", folder),
@@ -173,6 +185,26 @@ def _fixed_addresses(listeners: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         address = str(item.get("address", ""))
         if not address.endswith(":0"):
             yield f"{item.get('protocol', '')} {address}"
+
+
+def _of_other_protocols(listeners: list[Mapping[str, Any]]) -> Iterator[str]:
+    for number, item in enumerate(listeners, 1):
+        protocol = item.get("protocol")
+        for key in sorted(item.keys() & OWN_KEYS.keys()):
+            if protocol in PROTOCOLS and protocol not in OWN_KEYS[key]:
+                meant = " and ".join(OWN_KEYS[key])
+                yield f"listener[{number}].{key}  means nothing for {protocol}; it is for {meant}"
+
+
+def _tls_files(listeners: list[Mapping[str, Any]]) -> Iterator[str]:
+    for number, item in enumerate(listeners, 1):
+        if item.get("protocol") != "tls":
+            continue
+        for key in ("certificate", "key"):
+            if not item.get(key):
+                yield f"listener[{number}].{key}  is missing; TLS wants it"
+        if item.get("revocation_list") and not item.get("client_ca"):
+            yield f"listener[{number}].revocation_list  wants a client_ca: without it no sender shows a certificate"
 
 
 def _partners(devices: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -26,21 +26,42 @@ address = "0.0.0.0:5514"                # "[::]:5514" for IPv6; port 0 takes a f
 # allow = ["192.0.2.0/24"]              # who may send; without it everybody
 # max_message = 65536                   # bytes; longer messages are kept up to here and marked
 # receive_buffer = 134217728            # bytes; as much as the kernel permits
+# workers = 1                           # sockets that share the port
+# crowded_rate = 1000                   # datagrams a second from each sender while the buffer is nearly full
 
 [[listener]]
 name = "tcp"
 protocol = "tcp"
 address = "0.0.0.0:5514"
 # framing = "auto"                      # or "lf", "nul", "octet-counted"
-# max_connections = 1000
-# max_connections_per_peer = 100
+# max_connections = 4096
+# max_connections_per_peer = 2048
 # idle_after = "1h"
+
+# Syslog over TLS (RFC 5425): docs/operating.md says how to make the certificates.
+# [[listener]]
+# name = "tls"
+# protocol = "tls"
+# address = "0.0.0.0:6514"
+# certificate = "tls/collector.pem"     # PEM files, relative to this file; read again when they change
+# key = "tls/collector.key"
+# client_ca = "tls/senders-ca.pem"      # who signs the senders' certificates; then each must show one
+# revocation_list = "tls/senders.crl"
+# minimum_version = "1.2"               # or "1.3"
+# handshake_within = "10s"
+
+# [receiver]
+# user = "hsmtrail"                     # started as root, whom to become once the ports are bound
+# group = ""                            # "" is the user's own
+# drain_for = "2s"                      # what a stop waits at most for lines on their way
+# pending_bytes = 12582912              # what may wait for the disk before senders are slowed
 
 # HSMs: one table each.
 # [[device]]
 # name = "hsm-1"
 # hosts = ["hsm-1", "192.0.2.11"]       # names in syslog headers, addresses it sends from
 # serials = ["532018"]                  # of its HSMs, as audit records print them
+# certificates = ["CN=hsm-1,O=Example"] # or a common name, or "sha256:…": of its client certificates
 # time_zone = "UTC"                     # of stamps without a zone
 # profile = "production"                # or "test", "new", "decommissioning"
 # partner = "hsm-2"                     # the other member of its pair
@@ -87,6 +108,9 @@ address = "127.0.0.1:8514"              # the service's HTTP: commands, queries,
 # commit_bytes = 4194304
 # seal_after = "1h"
 # segment_bytes = 268435456
+# key_file = ""                         # "" is spool.key in data_dir; keep a copy of it elsewhere
+# warn_bytes = 107374182400             # `status` and the log say when spool and archive are larger
+# warn_days = 7                         # and when the disk is full in so many days
 
 # [store]
 # url = ""                              # "" is store.duckdb in data_dir

@@ -39,7 +39,10 @@ def inventory(configuration: Configuration | None) -> Inventory:
     devices = configuration.device if configuration else []
     partitions = configuration.partition if configuration else []
     return Inventory(
-        tuple(Device(item.name, tuple(item.hosts), tuple(item.serials), item.time_zone) for item in devices),
+        tuple(
+            Device(item.name, (*item.hosts, *item.certificates), tuple(item.serials), item.time_zone)
+            for item in devices
+        ),
         tuple(Partition(item.device, item.container, item.serial, item.label, item.kind) for item in partitions),
     )
 
@@ -71,6 +74,7 @@ def spool_settings(configuration: Configuration) -> SpoolSettings:
         commit_bytes=spool.commit_bytes,
         seal_seconds=seconds(spool.seal_after),
         segment_bytes=spool.segment_bytes,
+        key_file=configuration.key_path,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,34 @@ class Counted:
 
 @dataclass(slots=True)
 class Connections:
-    """Of one listener; counted apart from messages."""
+    """Of one listener; counted apart from messages. Those whose TLS handshake failed are among the accepted ones."""
 
     accepted: int = 0
-    refused: int = 0
     tls_failed: int = 0
     without_message: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Connections:
+        """As a listener's status has them."""
+        counted = document.get("connections", {})
+        refusals = {str(reason): int(number) for reason, number in document.get("connections_refused", {}).items()}
+        unnamed = int(counted.get("refused", 0)) - sum(refusals.values())
+        if unnamed > 0:
+            refusals["unnamed"] = unnamed
+        known = {name: int(counted.get(name, 0)) for name in ("accepted", "tls_failed", "without_message")}
+        return cls(**known, refusals=Counter(refusals))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "connections": {
+                "accepted": self.accepted,
+                "refused": self.refusals.total(),
+                "tls_failed": self.tls_failed,
+                "without_message": self.without_message,
+            },
+            "connections_refused": dict(self.refusals),
+        }
 
 
 def counted_from(document: Mapping[str, Any]) -> Counted:

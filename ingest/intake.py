@@ -29,8 +29,10 @@ class Intake:
 
     def deliver(self, portion: Portion, *, patient: bool) -> None:
         """To the spool; refused and counted when that is blocked and this listener does not wait for it."""
-        if self.pending.put(portion, patient=patient):
-            return
-        listener, reason = portion.sources[0].listener, self.pending.blocked or "disk_full"
-        self.ledger.refuse(listener, reason, len(portion.raw))
-        self.notices.warn("refused", listener, reason=reason)
+        if not self.pending.put(portion, patient=patient):
+            self.refuse(portion.sources[0].listener, self.pending.blocked or "disk_full", len(portion.raw))
+
+    def refuse(self, listener: str, reason: str, messages: int) -> None:
+        if messages:
+            self.ledger.refuse(listener, reason, messages)
+            self.notices.warn("refused", listener, about=reason, reason=reason)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAUSE = 60.0
+MOST = 200
+"""So many different things are told apart; with more, what each is about is not."""
 
 
 class Notices:
@@ -19,14 +21,21 @@ class Notices:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log, self._clock = log, clock
         self._lock = threading.Lock()
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[str, str, str], tuple[float, int]] = {}
 
-    def warn(self, event: str, place: str, **facts: object) -> None:
+    def warn(self, event: str, place: str, about: str = "", **facts: object) -> None:
+        """Once a minute for each event and place, and for each that it is `about` while these are not too many."""
         now = self._clock()
         with self._lock:
-            said, unsaid = self._said.get((event, place), (now - PAUSE, 0))
+            key = (event, place, about if self._has_room(now) else "")
+            said, unsaid = self._said.get(key, (now - PAUSE, 0))
             due = now - said >= PAUSE
-            self._said[event, place] = (now, 0) if due else (said, unsaid + 1)
+            self._said[key] = (now, 0) if due else (said, unsaid + 1)
         if due:
             more = {"not_logged_before": unsaid} if unsaid else {}
             self._log.warning(event, extra={"facts": {"place": place, **facts, **more}})
+
+    def _has_room(self, now: float) -> bool:
+        if len(self._said) >= MOST:
+            self._said = {key: told for key, told in self._said.items() if now - told[0] < PAUSE}
+        return len(self._said) < MOST

@@ -8,36 +8,69 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.portions import Portion
 
 
-class Pending:
-    """Between the listeners' threads and the spool's; `blocked` says why nothing can be spooled now, or ''."""
+LOOK = 0.01
+"""Seconds between two looks of somebody who waits for room."""
 
-    def __init__(self, most_bytes: int) -> None:
+
+class Pending:
+    """Between the listeners' threads and the spool's; `blocked` says why nothing can be spooled now, or ''.
+
+    Who waits for room gets it in the order of coming. `reserve` bytes are kept for what must not wait.
+    """
+
+    def __init__(self, most_bytes: int, reserve: int = 4 << 20) -> None:
         self.blocked = ""
-        self._most = most_bytes
+        self._most, self._reserve = most_bytes, reserve
         self._portions: deque[tuple[float, Portion]] = deque()
+        self._queue: deque[object] = deque()  # of those that wait for room
         self._bytes = 0  # waiting or being written
         self._waiting = 0
         self._target = 0
         self._stopping = self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, portion: Portion, *, patient: bool = True) -> bool:
-        """Wait for room, and be taken. False: not taken, the spool is blocked and the caller would not wait for it."""
-        size = portion.size
+    def put(self, portion: Portion, *, patient: bool = True, unless: Callable[[], bool] = bool) -> bool:
+        """Wait for room, and be taken. False: not taken.
+
+        The spool is blocked and the caller would not wait for it, or `unless`, asked while waiting, was true.
+        """
+        ticket = object()
         with self._changed:
-            while self._bytes and self._bytes + size > self._most:
-                if self.blocked and (self._stopping or not patient):
-                    return False
-                self._changed.wait(0.1)
-            self._portions.append((time.monotonic(), portion))
-            self._bytes += size
-            self._waiting += size
-            if len(self._portions) == 1 or self._waiting >= self._target:
-                self._changed.notify_all()
-            return True
+            self._queue.append(ticket)
+            try:
+                while self._queue[0] is not ticket or not self._has_room(portion.size, self._most):
+                    if (self.blocked and (self._stopping or not patient)) or unless():
+                        return False
+                    self._changed.wait(LOOK)
+                self._add(portion)
+            finally:
+                self._queue.remove(ticket)
+                if self._queue:
+                    self._changed.notify_all()
+        return True
+
+    def put_at_once(self, portion: Portion) -> bool:
+        """Be taken before those that wait, into the reserve too; False when that is used up."""
+        with self._changed:
+            if self.blocked or not self._has_room(portion.size, self._most + self._reserve):
+                return False
+            self._add(portion)
+        return True
+
+    def _has_room(self, size: int, most: int) -> bool:
+        return not self._bytes or self._bytes + size <= most
+
+    def _add(self, portion: Portion) -> None:
+        self._portions.append((time.monotonic(), portion))
+        self._bytes += portion.size
+        self._waiting += portion.size
+        if len(self._portions) == 1 or self._waiting >= self._target:
+            self._changed.notify_all()
 
     def take(self, least_bytes: int, seconds: float, rest: float | None = None) -> list[Portion] | None:
         """What came together: `least_bytes`, or all when the oldest is `seconds` old.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ingest.sockets import ListenerError, ListenerSettings
 from ingest.spool_writer import SpoolError, SpoolSettings, SpoolWriter
 from ingest.status_file import read_status, write_status
 from ingest.tcp import TcpListener
+from ingest.tls import TlsListener
 from ingest.udp import UdpListener
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ __all__ = ["ListenerSettings", "Receiver", "ReceiverError", "ReceiverSettings"]
 log = logging.getLogger("hsmtrail.receiver")
 
 REPORT_EVERY = 0.5
+FIXED = ("data_dir", "name", "number", "spool", "pending_bytes", "user", "group")
+FIXED_OF_LISTENER = ("protocol", "host", "port", "receive_buffer", "workers", "max_message")
+"""Settings that only a new start can change."""
 
 
 class ReceiverError(Exception):
@@ -39,7 +43,10 @@ class ReceiverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
-    """`pending_bytes`: how much may wait for the spool before senders are slowed."""
+    """`pending_bytes`: how much may wait for the spool before senders are slowed.
+
+    `user` and `group`: whom a process that was started as root becomes when its sockets are bound.
+    """
 
     data_dir: Path
     listeners: tuple[ListenerSettings, ...]
@@ -47,6 +54,8 @@ class ReceiverSettings:
     number: int = 1
     spool: SpoolSettings = SpoolSettings()  # noqa: RUF009  (frozen)
     pending_bytes: int = 12 << 20
+    user: str = ""
+    group: str = ""
 
     @property
     def directory(self) -> Path:
@@ -65,7 +74,12 @@ class Receiver:
         self._started_at = ""
 
     def start(self) -> None:
-        """Open the spool, bind every socket, and only then receive; ReceiverError when one of these cannot be."""
+        """Open, then receive; ReceiverError when it cannot be opened."""
+        self.open()
+        self.begin()
+
+    def open(self) -> None:
+        """Open the spool and bind every socket; ReceiverError when one of these cannot be. Nothing is received yet."""
         settings = self._settings
         try:
             self._writer = SpoolWriter.open(settings.directory, settings.number, settings.spool)
@@ -77,15 +91,41 @@ class Receiver:
         self._commits = GroupCommit(self._writer, settings.spool, self._intake)
         self._dropped_before = {name: counted.kernel_dropped for name, counted in ledger.now().items()}
         try:
-            self._bind(before)
+            for one in settings.listeners:
+                self._listeners.append(_listener(one, self._intake, before.get(one.name, {})))
         except ListenerError as error:
-            self._release()
+            self.close()
             raise ReceiverError(str(error)) from None
+
+    def begin(self) -> None:
+        """Receive, in threads."""
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._report()
         for name, work in self._work():
             self._threads.append(threading.Thread(target=self._guarded, args=(work,), name=name))
             self._threads[-1].start()
+
+    def close(self) -> None:
+        """Let go of what was opened, when it is not to begin."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self._writer.close()
+
+    def follow(self, settings: ReceiverSettings) -> list[str]:
+        """Go on by these settings without closing a socket; what of them needs a new start, in words."""
+        old, self._settings = self._settings, settings
+        later = [what for what in FIXED if getattr(old, what) != getattr(settings, what)]
+        wanted = {one.name: one for one in settings.listeners}
+        for listener in self._listeners:
+            fresh = wanted.pop(listener.settings.name, None)
+            if fresh is None:
+                later.append(f"listener {listener.settings.name}: it is no more")
+            elif changed := [what for what in FIXED_OF_LISTENER if _differ(what, listener.settings, fresh)]:
+                later.append(f"listener {fresh.name}: {', '.join(changed)}")
+            else:
+                listener.follow(fresh)
+        return later + [f"listener {name}: it is new" for name in wanted]
 
     def stop(self) -> None:
         """Take what the sockets hold, spool it, close. Lines that the disk does not take are refused and counted."""
@@ -120,29 +160,15 @@ class Receiver:
                     "protocol": listener.settings.protocol,
                     "address": listener.address,
                     **counters[listener.settings.name].as_json(),
-                    "connections": asdict(listener.connections),
+                    **listener.connections.as_json(),
+                    "connections_open": listener.connections_open,
                 }
                 for listener in self._listeners
             ],
         }
 
-    def _bind(self, before: dict[str, dict[str, Any]]) -> None:
-        for settings in self._settings.listeners:
-            if settings.protocol == "udp":
-                self._listeners.append(UdpListener(settings, self._intake))
-            else:
-                counted = before.get(settings.name, {}).get("connections", {})
-                known = {item.name: int(counted.get(item.name, 0)) for item in fields(Connections)}
-                self._listeners.append(TcpListener(settings, self._intake, Connections(**known)))
-
-    def _release(self) -> None:
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
-        self._writer.close()
-
     def _work(self) -> list[tuple[str, Callable[[], None]]]:
-        listeners = [(f"listener {listener.settings.name}", listener.run) for listener in self._listeners]
+        listeners = [work for listener in self._listeners for work in listener.work()]
         return [("spool", self._commits.run), ("status", self._reports), *listeners]
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -164,6 +190,21 @@ class Receiver:
             write_status(self._settings.directory, self.status())
         except OSError as error:
             self._intake.notices.warn("status_not_written", str(self._settings.directory), error=error.strerror)
+
+
+def _listener(settings: ListenerSettings, intake: Intake, before: dict[str, Any]) -> UdpListener | TcpListener:
+    """`before`: its last status."""
+    if settings.protocol == "udp":
+        return UdpListener(settings, intake)
+    kind = TlsListener if settings.protocol == "tls" else TcpListener
+    return kind(settings, intake, Connections.from_json(before))
+
+
+def _differ(what: str, old: ListenerSettings, new: ListenerSettings) -> bool:
+    """A datagram's slot has its size from the start; TCP takes what comes."""
+    if what == "max_message" and new.protocol != "udp":
+        return False
+    return bool(getattr(old, what) != getattr(new, what))
 
 
 def _listeners_in(status: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,9 @@
-"""Sockets that listen: bound or refused with one sentence, who may send, and what the kernel dropped."""
+"""Sockets that listen: their settings, bound or refused with one sentence, and what their buffers hold and lost."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import ipaddress
-import os
 import socket
 import struct
 import threading
@@ -14,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ingest.framing import Framing
 
 SO_ATTACH_FILTER = 26
 SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
+MEMINFO = struct.Struct("@9I")
+"""struct sk_meminfo: bytes in the receive buffer, its size, …, datagrams dropped since the socket was opened."""
+
 BPF_RETURN = 0x06
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 DEFAULT_UDP_BUFFER = 128 << 20
@@ -30,37 +30,48 @@ class ListenerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """PEM files; `client_ca`: client certificates must be signed by it, None: none is asked for."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    revocation_list: Path | None = None
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    handshake_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    """One socket. `receive_buffer` None: 128 MiB for UDP, the kernel's choice for TCP; `allow` empty: everybody."""
+    """One socket. `receive_buffer` None: 128 MiB for UDP, the kernel's choice for TCP; `allow` empty: everybody.
+
+    While several senders have something waiting, `turn_bytes` is what each may bring in one turn of a TCP listener;
+    while a UDP listener's buffer is nearly full, `crowded_rate` is the datagrams a second that each may still bring.
+    """
 
     name: str
-    protocol: Literal["udp", "tcp"]
+    protocol: Literal["udp", "tcp", "tls"]
     host: str
     port: int
     framing: Framing = "auto"
     max_message: int = 65536
     receive_buffer: int | None = None
-    max_connections: int = 1000
-    max_connections_per_peer: int = 100
+    workers: int = 1
+    max_connections: int = 4096
+    max_connections_per_peer: int = 2048
     idle_seconds: float = 3600.0
+    drain_seconds: float = 2.0
+    turn_bytes: int = 1 << 20
+    crowded_rate: int = 1000
     allow: tuple[str, ...] = ()
+    tls: TlsSettings | None = None
 
 
-class Allowed:
-    """The networks that may send; all when none is named."""
+def bound(settings: ListenerSettings, *, shared: bool = False) -> socket.socket:
+    """A bound socket; IPv6 ones take IPv6 only, so that 0.0.0.0 and [::] can stand beside each other.
 
-    def __init__(self, networks: Sequence[str]) -> None:
-        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
-
-    def __contains__(self, address: str) -> bool:
-        if not self._networks:
-            return True
-        found = ipaddress.ip_address(address.partition("%")[0])
-        return any(found.version == network.version and found in network for network in self._networks)
-
-
-def bound(settings: ListenerSettings) -> socket.socket:
-    """A bound socket; IPv6 ones take IPv6 only, so that 0.0.0.0 and [::] can stand beside each other."""
+    `shared`: other sockets of this user may have the same port, and the kernel deals senders out among them.
+    """
     kind = socket.SOCK_DGRAM if settings.protocol == "udp" else socket.SOCK_STREAM
     try:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=kind, flags=socket.AI_PASSIVE)[
@@ -74,6 +85,8 @@ def bound(settings: ListenerSettings) -> socket.socket:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind(address)
     except OSError as error:
         opened.close()
@@ -112,30 +125,34 @@ def widen(receiving: socket.socket, wanted: int) -> int:
     return receiving.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it for its own needs
 
 
+def fullness(receiving: socket.socket) -> float:
+    """How much of the receive buffer is taken: 0.0 to 1.0."""
+    held, size = meminfo(receiving)[:2]
+    return held / size
+
+
+def meminfo(receiving: socket.socket) -> tuple[int, ...]:
+    return MEMINFO.unpack(receiving.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size))
+
+
 class KernelDrops:
-    """Datagrams that one socket's full buffer cost, from the last field of /proc/net/udp (proc(5))."""
+    """Datagrams that one socket's full buffer cost, as the kernel counts them for the socket (SO_MEMINFO)."""
 
     def __init__(self, receiving: socket.socket) -> None:
-        self._table = Path("/proc/net/udp6" if receiving.family == socket.AF_INET6 else "/proc/net/udp")
-        self._inode = str(os.fstat(receiving.fileno()).st_ino).encode()
+        self._socket = receiving
         self._last = self._sum = 0
         self._lock = threading.Lock()
         self._final = False
 
     def count(self, *, final: bool = False) -> int:
-        """Since the socket was opened. After the final count it may be closed, and its inode be another socket's."""
+        """Since the socket was opened. After the final count it may be closed."""
         with self._lock:
             if not self._final:
-                self._look()
+                now = meminfo(self._socket)[-1]
+                self._sum += (now - self._last) % (1 << 32)  # the kernel counts in 32 bits
+                self._last = now
             self._final |= final
             return self._sum
-
-    def _look(self) -> None:
-        for line in self._table.read_bytes().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] == self._inode:
-                self._sum += (int(fields[-1]) - self._last) % (1 << 32)  # the kernel counts in 32 bits
-                self._last = int(fields[-1])
 
 
 def take_no_more(receiving: socket.socket) -> None:

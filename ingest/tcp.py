@@ -13,11 +13,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.door import Door
 from ingest.framing import Framer
 from ingest.portions import CUT, INCOMPLETE, Portion, Source, gathered
-from ingest.sockets import Allowed, address_of, bound
+from ingest.sockets import address_of, bound
+from ingest.strangers import protocol_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.counters import Connections
     from ingest.framing import Frames
     from ingest.intake import Intake
@@ -39,56 +43,84 @@ class Connection:
     source: Source
     framer: Framer
     heard: float
+    octets: int = 0
     messages: int = 0
 
 
 class TcpListener:
     def __init__(self, settings: ListenerSettings, intake: Intake, connections: Connections) -> None:
         self.settings, self._intake, self.connections = settings, intake, connections
+        self.door = Door(settings)
         self._socket = bound(settings)
         if settings.receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer)
         self._socket.listen(BACKLOG)
         self._socket.setblocking(False)
         self.address = address_of(self._socket)
-        self._allowed = Allowed(settings.allow)
         self._open: dict[int, Connection] = {}
-        self._per_peer: Counter[str] = Counter()
+        self._poll = select.epoll()
         self._buffer = memoryview(bytearray(BUFFER))
         self._stopping = threading.Event()
+        self._new_settings = threading.Event()
+
+    def work(self) -> list[tuple[str, Callable[[], None]]]:
+        """What its threads do, each with a name."""
+        return [(f"listener {self.settings.name}", self.run)]
 
     def run(self) -> None:
         """Until `stop`; then what the sockets hold is taken too, and they are closed."""
         swept = time.monotonic()
-        with select.epoll() as self._poll:
-            self._poll.register(self._socket, select.EPOLLIN)
-            while not self._stopping.is_set():
-                got = sum(self._serve(file) for file, _ in self._poll.poll(WAIT))
-                if 0 < got < FEW:
-                    time.sleep(PAUSE)
-                if time.monotonic() - swept > SWEEP:
-                    swept = time.monotonic()
-                    self._close_idle(swept)
-            self._drain()
+        self._poll.register(self._socket, select.EPOLLIN)
+        while not self._stopping.is_set():
+            got = self._turn()
+            if 0 < got < FEW:
+                time.sleep(PAUSE)
+            if time.monotonic() - swept > SWEEP or self._new_settings.is_set():
+                swept = time.monotonic()
+                self._sweep(swept)
+        self._drain()
+        self._poll.close()
 
     def stop(self) -> None:
         self._stopping.set()
 
+    def follow(self, settings: ListenerSettings) -> None:
+        """Other limits and senders from now on; connections that are still allowed stay open."""
+        self.settings = settings
+        self.door.follow(settings)
+        self._new_settings.set()
+
     def close(self) -> None:
         """Of a listener that did not come to its end."""
         self._socket.close()
+        self._poll.close()
         for connection in self._open.values():
             connection.socket.close()
+
+    @property
+    def connections_open(self) -> int:
+        return self.door.inside
 
     def kernel_dropped(self) -> int:
         """TCP loses nothing."""
         return 0
 
-    def _serve(self, file: int) -> int:
-        if file == self._socket.fileno():
+    def _turn(self, wait: float = WAIT) -> int:
+        """One read for each connection that has something; bytes that came."""
+        files = [file for file, _ in self._poll.poll(wait)]
+        if self._socket.fileno() in files:
             self._accept()
-            return 0
-        return self._read(self._open[file]) or 0
+        return self._read_fairly([self._open[file] for file in files if file in self._open])
+
+    def _read_fairly(self, ready: list[Connection]) -> int:
+        """While several senders wait, one that has had its bytes of this turn waits for the next."""
+        several = len({connection.source.peer for connection in ready}) > 1
+        taken: Counter[str] = Counter()
+        for connection in sorted(ready, key=lambda one: one.heard) if several else ready:
+            peer = connection.source.peer
+            if not several or taken[peer] < self.settings.turn_bytes:
+                taken[peer] += self._read(connection)
+        return taken.total()
 
     def _accept(self) -> None:
         """Everybody who waits at the door."""
@@ -101,62 +133,71 @@ class TcpListener:
                 self._intake.notices.warn("cannot_accept", self.settings.name, error=error.strerror)
                 time.sleep(PAUSE)
                 return
-            reason = self._reason_against(address[0])
+            reason = self.door.enter(address[0])
             if reason:
-                self.connections.refused += 1
+                self.connections.refusals[reason] += 1
                 self._intake.notices.warn("connection_refused", self.settings.name, reason=reason, peer=address[0])
                 accepted.close()
             else:
-                self._admit(accepted, address[0], address[1])
+                self.connections.accepted += 1
+                accepted.setblocking(False)
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self._welcome(accepted, address[0], address[1])
 
-    def _reason_against(self, peer: str) -> str:
-        if peer not in self._allowed:
-            return "not_allowed"
-        if len(self._open) >= self.settings.max_connections:
-            return "too_many_connections"
-        if self._per_peer[peer] >= self.settings.max_connections_per_peer:
-            return "too_many_connections_of_peer"
-        return ""
+    def _welcome(self, accepted: socket.socket, peer: str, port: int) -> None:
+        self._admit(accepted, peer, port)
 
-    def _admit(self, accepted: socket.socket, peer: str, port: int) -> None:
-        accepted.setblocking(False)
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    def _admit(self, accepted: socket.socket, peer: str, port: int, identity: str = "") -> None:
         framer = Framer(self.settings.framing, self.settings.max_message)
-        source = Source(self.settings.name, self.settings.protocol, peer, port)
+        source = Source(self.settings.name, self.settings.protocol, peer, port, identity)
         self._open[accepted.fileno()] = Connection(accepted, source, framer, time.monotonic())
-        self._per_peer[peer] += 1
-        self.connections.accepted += 1
         self._poll.register(accepted, select.EPOLLIN)
 
-    def _read(self, connection: Connection) -> int | None:
-        """Bytes that came; None when there are none now, 0 when there will be no more."""
+    def _receive(self, connection: Connection) -> tuple[int, bool]:
+        """Bytes that are in the buffer now, and whether there will be no more."""
         try:
             got = connection.socket.recv_into(self._buffer)
         except BlockingIOError:
-            return None
+            return 0, False
         except OSError:  # reset: what was read before is kept
-            got = 0
+            return 0, True
+        return got, not got
+
+    def _read(self, connection: Connection) -> int:
+        """Bytes that came."""
+        got, ended = self._receive(connection)
         if got:
+            if not connection.octets:
+                self._look_at(connection, bytes(self._buffer[: min(got, 16)]))
             connection.heard = time.monotonic()
+            connection.octets += got
             self._hand_over(connection, connection.framer.feed(self._buffer[:got]))
-        if not got or connection.framer.refused:
+        if ended or connection.framer.refused:
             self._end(connection)
         return got
+
+    def _look_at(self, connection: Connection, beginning: bytes) -> None:
+        """What is not syslog is kept like everything else, and said: somebody configured a wrong port."""
+        stranger = protocol_of(beginning)
+        if stranger:
+            facts = {"looks_like": stranger, "peer": connection.source.peer}
+            self._intake.notices.warn("not_syslog", self.settings.name, **facts)
 
     def _end(self, connection: Connection) -> None:
         """Keep what is left, count, close."""
         if connection.framer.refused:
             self._intake.ledger.refuse(self.settings.name, connection.framer.refused)
-            self._intake.notices.warn("refused", self.settings.name, reason=connection.framer.refused)
+            facts = {"reason": connection.framer.refused, "peer": connection.source.peer}
+            self._intake.notices.warn("refused", self.settings.name, **facts)
         self._hand_over(connection, connection.framer.close())
         if not connection.messages:
             self.connections.without_message += 1
         del self._open[connection.socket.fileno()]
-        peer = connection.source.peer
-        self._per_peer[peer] -= 1
-        if not self._per_peer[peer]:
-            del self._per_peer[peer]
-        connection.socket.close()
+        self.door.leave(connection.source.peer)
+        self._hang_up(connection.socket)
+
+    def _hang_up(self, ended: socket.socket) -> None:
+        ended.close()
 
     def _hand_over(self, connection: Connection, frames: Frames) -> None:
         if not len(frames):
@@ -173,22 +214,36 @@ class TcpListener:
         )
         self._intake.deliver(portion, patient=True)
 
-    def _close_idle(self, now: float) -> None:
+    def _sweep(self, now: float) -> None:
+        """Close who was silent for too long, and who may not send any more."""
+        self._new_settings.clear()
         for connection in list(self._open.values()):
-            if now - connection.heard > self.settings.idle_seconds:
-                self._intake.notices.warn("idle_connection_closed", self.settings.name, peer=connection.source.peer)
+            peer = connection.source.peer
+            if not self.door.admits(peer):
+                self._intake.notices.warn("connection_closed", self.settings.name, reason="not_allowed", peer=peer)
+                self._end(connection)
+            elif now - connection.heard > self.settings.idle_seconds:
+                self._intake.notices.warn("idle_connection_closed", self.settings.name, peer=peer)
                 self._end(connection)
 
     def _drain(self) -> None:
         """Senders were told that these bytes arrived: take them, and not what comes while we do."""
         self._accept()
         self._socket.close()
+        self._take_the_rest()
+        for connection in list(self._open.values()):
+            self._end(connection)
+
+    def _take_the_rest(self) -> None:
+        """As many bytes as the kernel holds when we look."""
         for connection in list(self._open.values()):
             left = waiting_bytes(connection.socket)
-            while left > 0 and (got := self._read(connection)):
+            while left > 0 and is_open(connection) and (got := self._read(connection)):
                 left -= got
-            if connection.socket.fileno() >= 0:
-                self._end(connection)
+
+
+def is_open(connection: Connection) -> bool:
+    return connection.socket.fileno() >= 0
 
 
 def waiting_bytes(connection: socket.socket) -> int:

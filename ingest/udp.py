@@ -1,4 +1,4 @@
-"""A UDP listener: one thread that takes datagrams in bulk, and leaves none in the socket when it stops."""
+"""A UDP listener: threads that take datagrams in bulk, and leave none in the sockets when they stop."""
 
 from __future__ import annotations
 
@@ -6,19 +6,34 @@ import socket
 import struct
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ingest.counters import Connections
+from ingest.crowd import Crowd
 from ingest.datagrams import Slots
+from ingest.door import Allowed
 from ingest.portions import CUT, Portion, Source, gathered
-from ingest.sockets import DEFAULT_UDP_BUFFER, RMEM_MAX, Allowed, KernelDrops, address_of, bound, take_no_more, widen
+from ingest.sockets import (
+    DEFAULT_UDP_BUFFER,
+    RMEM_MAX,
+    KernelDrops,
+    ListenerError,
+    address_of,
+    bound,
+    take_no_more,
+    widen,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ingest.intake import Intake
+    from ingest.portions import Places
     from ingest.sockets import ListenerSettings
 
 SLOTS = 1024
@@ -35,15 +50,57 @@ MOST_PEERS = 4096
 
 
 class UdpListener:
+    """One address; `workers` sockets share it, and the kernel gives each sender to one of them (SO_REUSEPORT)."""
+
     def __init__(self, settings: ListenerSettings, intake: Intake) -> None:
-        self.settings, self._intake = settings, intake
-        self.connections = Connections()  # UDP has none
-        self._socket = bound(settings)
-        self.address = address_of(self._socket)
+        self.settings = settings
+        self.connections, self.connections_open = Connections(), 0  # UDP has none
+        self._workers: list[UdpWorker] = []
+        shared = settings.workers > 1
+        try:
+            for _ in range(settings.workers):
+                self._workers.append(UdpWorker(settings, intake, bound(settings, shared=shared)))
+                settings = replace(settings, port=self._workers[0].port)  # where any port was wanted
+        except ListenerError:
+            self.close()
+            raise
+        self.address = self._workers[0].address
+
+    def work(self) -> list[tuple[str, Callable[[], None]]]:
+        """What its threads do, each with a name."""
+        return [(f"listener {self.settings.name} {number}", one.run) for number, one in enumerate(self._workers, 1)]
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def close(self) -> None:
+        """Of a listener that did not come to its end."""
+        for worker in self._workers:
+            worker.close()
+
+    def follow(self, settings: ListenerSettings) -> None:
+        """Other limits and senders from the next datagrams on."""
+        self.settings = settings
+        for worker in self._workers:
+            worker.follow(settings)
+
+    def kernel_dropped(self) -> int:
+        """Since it was opened."""
+        return sum(worker.kernel_dropped() for worker in self._workers)
+
+
+class UdpWorker:
+    """One socket and the thread that empties it."""
+
+    def __init__(self, settings: ListenerSettings, intake: Intake, receiving: socket.socket) -> None:
+        self._settings, self._intake, self._socket = settings, intake, receiving
+        self.address, self.port = address_of(receiving), int(receiving.getsockname()[1])
         self._widen(settings.receive_buffer or DEFAULT_UDP_BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, LONGEST_WAIT)
         self._drops = KernelDrops(self._socket)
         self._peers = Peers(settings, self._socket.family)
+        self._crowd = Crowd(self._socket, settings.crowded_rate)
         self._slots = Slots(SLOTS, min(settings.max_message, LARGEST_DATAGRAM))
         self._moments = np.zeros(SLOTS, np.int64)
         self._filled, self._since = 0, 0.0
@@ -52,28 +109,29 @@ class UdpListener:
     def run(self) -> None:
         """Until `stop`; then what the socket holds is taken too, and it is closed."""
         while not self._stopping.is_set():
-            got = self._receive()
+            got = self.receive()
             if 0 < got < FEW:
                 time.sleep(PAUSE)
         take_no_more(self._socket)
-        while self._receive() or self._filled:
+        while self.receive() or self._filled:
             pass
-        self._drops.count(final=True)
-        self._socket.close()
+        self.close()
 
     def stop(self) -> None:
         self._stopping.set()
 
     def close(self) -> None:
-        """Of a listener that did not come to its end."""
         self._drops.count(final=True)
         self._socket.close()
 
+    def follow(self, settings: ListenerSettings) -> None:
+        self._settings, self._peers = settings, Peers(settings, self._socket.family)
+        self._crowd.rate = settings.crowded_rate
+
     def kernel_dropped(self) -> int:
-        """Since it was opened."""
         return self._drops.count()
 
-    def _receive(self) -> int:
+    def receive(self) -> int:
         """One call of recvmmsg; hand over what is there when no more comes, or it is much, or it has waited."""
         wait = not self._filled and not self._stopping.is_set()
         got = self._slots.receive(self._socket.fileno(), self._filled, wait=wait)
@@ -90,35 +148,56 @@ class UdpListener:
     def _hand_over(self) -> None:
         filled, self._filled = self._filled, 0
         sources, permitted, which = self._peers.of(self._slots.names[:filled])
-        lengths = self._slots.lengths[:filled]
-        keep = permitted[which] & (lengths > 0)
-        self._refuse("not_allowed", int(np.count_nonzero(~permitted[which])))
-        self._refuse("empty", int(np.count_nonzero(permitted[which] & (lengths == 0))))
-        kept = np.flatnonzero(keep)
+        empty = self._slots.lengths[:filled] == 0
+        allowed = permitted[which]
+        self._refuse("not_allowed", ~allowed)
+        self._refuse("empty", allowed & empty)
+        self._crowd.hear(sources)
+        self._deliver(np.flatnonzero(allowed & ~empty), sources, which)
+
+    def _deliver(self, kept: Places, sources: tuple[Source, ...], which: Places) -> None:
+        """Wait for room while the kernel has some itself; when it has not, take from each sender what is fair."""
         if not len(kept):
             return
+        pending, portion = self._intake.pending, self._portion(kept, sources, which)
+        if not self._crowd.presses():
+            if pending.put(portion, patient=False, unless=self._crowd.presses):
+                return
+            if pending.blocked:
+                self._intake.refuse(self._settings.name, pending.blocked, len(kept))
+                return
+        fair = self._crowd.within_rate(sources, which[kept])
+        self._refuse("flooding", ~fair)
+        if fair.any():
+            portion = self._portion(kept[fair], sources, which)
+            if not pending.put_at_once(portion):
+                self._intake.deliver(portion, patient=False)
+
+    def _portion(self, kept: Places, sources: tuple[Source, ...], which: Places) -> Portion:
         starts = kept * self._slots.size
-        cut = np.flatnonzero(self._slots.cut(filled)[kept]).tolist()
-        portion = Portion(
-            raw=gathered(self._slots.block, starts, starts + lengths[kept]),
+        cut = np.flatnonzero(self._slots.cut(int(kept[-1]) + 1)[kept]).tolist()
+        return Portion(
+            raw=gathered(self._slots.block, starts, starts + self._slots.lengths[kept]),
             received_at=self._moments[kept],
             sources=sources,
             which=which[kept],
             troubles=tuple((line, CUT) for line in cut),
         )
-        self._intake.deliver(portion, patient=False)
 
-    def _refuse(self, reason: str, messages: int) -> None:
-        if messages:
-            self._intake.ledger.refuse(self.settings.name, reason, messages)
-            self._intake.notices.warn("refused", self.settings.name, reason=reason)
+    def _refuse(self, reason: str, which: NDArray[np.bool_]) -> None:
+        self._intake.refuse(self._settings.name, reason, int(np.count_nonzero(which)))
 
     def _widen(self, wanted: int) -> None:
         granted = widen(self._socket, wanted)
         if granted < wanted:
-            command = f"sysctl -w net.core.rmem_max={wanted}"
-            facts = {"wanted": wanted, "granted": granted, "limit": str(RMEM_MAX), "raise_it_with": command}
-            self._intake.notices.warn("small_receive_buffer", self.settings.name, **facts)
+            self._intake.notices.warn(
+                "small_receive_buffer",
+                self._settings.name,
+                wanted=wanted,
+                granted=granted,
+                limit=str(RMEM_MAX),
+                raise_it_with=f"sysctl -w net.core.rmem_max={wanted}",
+            )
 
 
 class Peers:

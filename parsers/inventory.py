@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-_NAMED_IN_CERTIFICATE = re.compile(
-    r"(?:^|[,/ ])CN ?= ?([^,/ ]+)|([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})"
-)
+_FINGERPRINT = re.compile(r"(?:^|(?:^| )sha256:)([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})$")
+_COMMON_NAME = re.compile(r"(?:^|[,/ ])CN ?= ?([^,/ ]+)")
 
 WITNESSES = ("certificate", "serial", "address", "host name")
 """What can name the device, the strongest first."""
@@ -16,7 +15,7 @@ WITNESSES = ("certificate", "serial", "address", "host name")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One HSM appliance of the configuration; `hosts` holds names and addresses (and certificate fingerprints)."""
+    """One HSM appliance of the configuration; `hosts` holds its names, addresses and what its certificates show."""
 
     name: str
     hosts: tuple[str, ...] = ()
@@ -69,12 +68,12 @@ class Inventory:
         return self._serials.get(serial, "")
 
     def by_certificate(self, identity: str) -> str:
-        """The device that the subject's common name or the fingerprint names."""
-        for common_name, fingerprint in _NAMED_IN_CERTIFICATE.findall(identity):
-            known = self.by_host(common_name or fingerprint)
-            if known:
-                return known
-        return ""
+        """The device that the fingerprint, the whole subject or its common name names, in this order."""
+        found = _FINGERPRINT.search(identity)
+        subject = identity[: found.start()] if found else identity
+        fingerprint = found[1] if found else ""
+        names = (fingerprint, subject, *_COMMON_NAME.findall(subject))
+        return next(filter(None, map(self.by_host, names)), "")
 
     def partition(self, device: str, printed: str) -> Partition | None:
         """The partition of a device that a line names so; None for no name and for one that nobody configured."""
@@ -99,7 +98,7 @@ class Inventory:
 
 def _plain(host: str) -> str:
     """As compared: lower case, fingerprints without colons, an IPv4 address out of its IPv6 form."""
-    plain = host.strip().lower().removeprefix("::ffff:")
+    plain = host.strip().lower().removeprefix("::ffff:").removeprefix("sha256:")
     if len(plain) > 46 and set(plain) <= set("0123456789abcdef:"):
         return plain.replace(":", "")
     return plain

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from ingest import counters
 from ingest.counters import Counted, Ledger, Taken, furthest
+from ingest.door import Allowed
 from ingest.group_commit import GroupCommit
 from ingest.intake import Intake
 from ingest.notices import Notices
 from ingest.pending import Pending
 from ingest.portions import Portion, Source, spool_table
 from ingest.receiving import Receiver, ReceiverError, ReceiverSettings, log
-from ingest.sockets import Allowed, ListenerError, bound
+from ingest.sockets import ListenerError, bound
 from ingest.spool import SpoolReader, SpoolSettings, SpoolWriter
 from ingest.status_file import read_status, write_status
 
@@ -42,6 +43,8 @@ def test_status_has_the_words_of_the_contract(site, settings):
         "cut": 0,
         "spooled": 1,
         "connections": {"accepted": 0, "refused": 0, "tls_failed": 0, "without_message": 0},
+        "connections_refused": {},
+        "connections_open": 0,
     }
     assert status["last_batch"] == 1 << 48 | 2  # the first one says that we listen
     assert status["spool_bytes"] == (site.folder / "000000000001.arrow").stat().st_size
@@ -120,7 +123,7 @@ def test_an_address_that_cannot_be_bound(settings, host, sentence):
 def test_a_thread_that_fails_is_noticed(site, settings, eventually, caplog):
     """So that the process can end and be started again."""
     site.start(settings("udp"))
-    site.receiver._listeners[0]._hand_over = None
+    site.receiver._listeners[0]._workers[0]._hand_over = None
     site.datagrams("udp", b"line")
     eventually(site.receiver.failed.is_set)
     assert "thread_failed" in caplog.text

@@ -23,9 +23,10 @@ def now():
 def run_out(listener):
     """Let a listener take what its socket holds, and end."""
     listener.stop()
-    thread = threading.Thread(target=listener.run)
-    thread.start()
-    thread.join()
+    for _, work in listener.work():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
 
 
 def delivered(intake):
@@ -190,7 +191,7 @@ def test_while_the_disk_is_full_datagrams_are_refused(intake, settings):
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
         for _ in range(2):
             sender.sendto(b"x" * 2000, ("127.0.0.1", int(listener.address.rsplit(":", 1)[1])))
-            while listener._receive():
+            while listener._workers[0].receive():
                 pass
     listener.close()
     assert intake.ledger.now() == {"udp": Counted(refused={"disk_full": 1})}

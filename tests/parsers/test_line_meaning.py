@@ -149,7 +149,7 @@ def test_impossible_dates_keep_the_next_clock(parse):
 INVENTORY = Inventory(
     (
         Device("hsm-1", ("luna", "192.0.2.1", "AA" * 32), ("150718",)),
-        Device("hsm-2", ("other.example", "2001:db8::2"), ("150719",), "Europe/Amsterdam"),
+        Device("hsm-2", ("other.example", "2001:db8::2", "C=NL,O=Two,CN=b"), ("150719",), "Europe/Amsterdam"),
     )
 )
 
@@ -169,6 +169,14 @@ INVENTORY = Inventory(
         ({"peer_identity": "O=x, CN=luna"}, "hsm-1", None),
         ({"peer_identity": ":".join(["aa"] * 32)}, "hsm-1", None),
         ({"peer_identity": "CN=nobody"}, "hsm-1", None),
+        ({"peer_identity": "C=NL,CN=nobody sha256:" + "aa" * 32}, "hsm-1", None),
+        ({"peer_identity": "CN=other.example sha256:" + "aa" * 32}, "hsm-1", None),
+        ({"peer_identity": r"O=sha256\3a" + "aa" * 32 + ",CN=nobody sha256:" + "bb" * 32}, "hsm-1", None),
+        (
+            {"peer_identity": "C=NL,O=Two,CN=b sha256:" + "bb" * 32},
+            "hsm-2",
+            "device: certificate says hsm-2, serial says hsm-1, host name says hsm-1",
+        ),
     ],
 )
 def test_who_says_the_device(parse, received, device, trouble):
