@@ -14,12 +14,15 @@ from analytics.duty import Duty
 from hsmtrail.config_checks import seconds, split_server
 from hsmtrail.failures import Misuse
 from hsmtrail.site_patterns import SitePatterns, broken
+from ingest.idle_import import end_idle_import
 from ingest.loader import Loader
+from ingest.sealer import Sealer
 from ingest.spool import SpoolSettings
 from parsers import patterns
 from parsers.batch import Parser
 from parsers.inventory import Device, Inventory, Partition
 from reports.settings import DetectorNote, PackSettings, RoleLimit
+from store.writer import stored_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -144,6 +147,12 @@ def loader(
     on_failure: Callable[[], None],
 ) -> Loader:
     return Loader(db, configuration.below(), reading, on_stored, on_failure)
+
+
+def sealer(db: Database, configuration: Configuration) -> Sealer:
+    """Seals what the store has, and ends the segment of an import that no other followed."""
+    data_dir, settings = configuration.below(), spool_settings(configuration)
+    return Sealer(data_dir, lambda: stored_batches(db), lambda: end_idle_import(data_dir, settings))
 
 
 def overrides(configuration: Configuration | None) -> dict[str, Override]:

@@ -104,14 +104,16 @@ class Spools:
         return found
 
     def _beyond(self, spool: Followed, damage: SpoolDamaged, max_bytes: int) -> list[SpooledBatch]:
-        """What comes after a batch that cannot be read: nothing before there is a later segment."""
+        """What comes after a batch that cannot be read, at most once a second: it is searched for."""
+        if time.monotonic() < spool.asked_again_at:
+            return []
         if damage.missing != spool.missing:
             log.error("spool_damaged", extra={"facts": {"segment": damage.segment, "place": damage.place}})
         spool.missing, spool.asked_again_at = damage.missing, time.monotonic() + DAMAGED_SECONDS
         if damage.resume_after is None:
             return []
         spool.reader.close()
-        spool.reader, spool.missing = SpoolReader(spool.folder, damage.resume_after), 0
+        spool.reader, spool.missing = SpoolReader(spool.folder, damage.resume_after, careful=True), 0
         return self._read(spool, max_bytes)
 
 

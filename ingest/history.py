@@ -1,12 +1,13 @@
-"""Stored batches once more, out of the spool: what `hsmtrail reparse` reads."""
+"""Stored batches once more, out of the archive and the spool: what `hsmtrail reparse` and `hsmtrail recover` read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.follow import receiver_of
-from ingest.spool import SpoolDamaged, SpoolReader
+from ingest.archive import names
+from ingest.evidence import Damage, batches
+from ingest.spool_batch import NUMBER_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 
     from ingest.spool import SpooledBatch
 
+RUNNING = (1 << NUMBER_BITS) - 1
 MAX_BYTES = 12 << 20
 """Of lines in one portion: some 50,000, so that what arrives meanwhile waits for a second or two at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Consecutive batches after one, up to another; empty when the spool has none of them any more."""
+    """Consecutive batches after one, up to another; empty when nothing has them in one piece any more."""
 
     after_batch: int
     last_batch: int
@@ -28,33 +30,41 @@ class Portion:
 
 
 def portions(data_dir: Path, after_batch: int, last_batch: int, max_bytes: int) -> Generator[Portion, None, None]:
-    """All batches of one receiver after one, up to another, whatever of them can be read."""
-    folder = _folder(data_dir / "spool", after_batch >> 48)
-    after = after_batch
-    reader = None if folder is None else SpoolReader(folder, after)
-    while folder is not None and reader is not None and after < last_batch:
-        try:
-            found = reader.next_batches(max_bytes)
-        except SpoolDamaged as damage:
-            reader.close()
-            if damage.resume_after is None:
-                break
-            until = min(damage.resume_after, last_batch)
-            yield Portion(after, until, ())
-            after, reader = until, SpoolReader(folder, until)
-            continue
-        batches = tuple(batch for batch in found if batch.batch <= last_batch)
-        if not batches:
+    """All batches of one receiver after one, up to another (full numbers), whatever of them can be proven."""
+    name = spool_of(data_dir, after_batch >> NUMBER_BITS)
+    held: list[SpooledBatch] = []
+    after, size = after_batch, 0
+    for batch in () if name is None else _intact(data_dir, name, after_batch):
+        if batch.batch > last_batch:
             break
-        yield Portion(after, batches[-1].batch, batches)
-        after = batches[-1].batch
-    if reader is not None:
-        reader.close()
+        expected = held[-1].batch + 1 if held else after + 1
+        if held and (batch.batch != expected or size >= max_bytes):
+            yield Portion(after, held[-1].batch, tuple(held))
+            after, size, held = held[-1].batch, 0, []
+        if not held and batch.batch != after + 1:
+            yield Portion(after, batch.batch - 1, ())
+            after = batch.batch - 1
+        held.append(batch)
+        size += batch.table.nbytes
+    if held:
+        yield Portion(after, held[-1].batch, tuple(held))
+        after = held[-1].batch
     if after < last_batch:
         yield Portion(after, last_batch, ())
 
 
-def _folder(spools: Path, receiver: int) -> Path | None:
-    """The spool of a receiver, by the number that its batches carry."""
-    folders = sorted(entry for entry in spools.iterdir() if entry.is_dir()) if spools.is_dir() else []
-    return next((folder for folder in folders if receiver_of(folder) == receiver), None)
+def _intact(data_dir: Path, name: str, after_batch: int) -> Generator[SpooledBatch, None, None]:
+    for found in batches(data_dir, name, after_batch & RUNNING):
+        if not isinstance(found, Damage):
+            yield found
+
+
+def spool_of(data_dir: Path, receiver: int) -> str | None:
+    """The name of a receiver's spool, by the number that its batches carry."""
+    return next((name for name in names(data_dir) if receiver_number(data_dir, name) == receiver), None)
+
+
+def receiver_number(data_dir: Path, name: str) -> int | None:
+    """As the first batch that can be proven carries it; None when there is none."""
+    first = next(_intact(data_dir, name, 0), None)
+    return None if first is None else first.batch >> NUMBER_BITS

@@ -65,14 +65,12 @@ class OpenSegment:
         self.committed = self.committed if committed is None else committed
         os.ftruncate(self._file, self.committed)
 
-    def finish(self) -> int:
-        """End the Arrow stream and close; the file's size. Readers can do without the end, should the disk be full."""
+    def finish(self) -> None:
+        """End the Arrow stream and close. Readers can do without the end, should the disk be full."""
         with suppress(OSError):
             _write_all(self._file, memoryview(END_OF_STREAM), self.committed)
             os.fdatasync(self._file)
-        size = os.fstat(self._file).st_size
         self.close()
-        return size
 
     def close(self) -> None:
         os.close(self._file)

@@ -86,6 +86,17 @@ def _update(sha: Any, values: pa.Array) -> None:  # noqa: ANN401  (hashlib's obj
         sha.update(memoryview(octets)[places[0] : places[-1]])
 
 
+def message_digest(octets: memoryview, *, first: bool) -> bytes:
+    """SHA-256 of a batch's bytes in its segment, with the schema before them where the batch is the first there.
+
+    The next batch carries it as `message_before`, and the head has it for the last one: so not one byte of a segment
+    can change unseen, not even one that no value depends on.
+    """
+    sha = hashlib.sha256(SCHEMA_MESSAGE if first else b"")
+    sha.update(octets)
+    return sha.digest()
+
+
 def encoded(table: pa.RecordBatch, metadata: Mapping[str, str]) -> memoryview:
     """One encapsulated record batch message, as it follows others in a stream of SPOOL_SCHEMA."""
     stream = _stream(table, metadata)

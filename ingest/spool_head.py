@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAGIC = b"HSMTHD01"
-LAYOUT = struct.Struct("<8sQQQQQ32s")
+MAGIC = b"HSMTHD02"
+LAYOUT = struct.Struct("<8sQQQQQ32s32s")
 CHECK = struct.Struct("<I")
 NAME = "head"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Running numbers, without the receiver's; offsets in the file of the segment that begins with batch `segment`."""
+    """Running numbers, without the receiver's; offsets in the file of the segment that begins with batch `segment`.
+
+    `sha256` is the last batch's digest, `message` that of its bytes in the file.
+    """
 
     segment: int
     committed: int
@@ -27,6 +30,7 @@ class Head:
     last_batch: int
     next_record: int
     sha256: bytes
+    message: bytes
 
 
 def read_head(directory: Path) -> Head | None:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ingest import counters
+from ingest.archive_manifest import last_of
 from ingest.spool_batch import FIRST_PREVIOUS, NUMBER_BITS, digest
 from ingest.spool_head import read_head
-from ingest.spool_segment import batches_of, segment_path, segments
+from ingest.spool_segment import batches_of, message_in, segment_path, segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ class State:
     batch: int = 0
     next_record: int = 1
     sha256: bytes = FIRST_PREVIOUS
+    message: bytes = FIRST_PREVIOUS
     opened_at: datetime = datetime.min  # noqa: DTZ901  (naive UTC, as everywhere)
     counters: Mapping[str, Counted] = field(default_factory=dict)
 
@@ -57,7 +59,13 @@ def recover(directory: Path) -> Recovered:
     if state is not None:
         return Recovered(_extended(directory, state))
     known = next((last for first in reversed(segments(directory)) if (last := _last_of(directory, first))), State())
-    beyond = State(batch=head.last_batch, next_record=head.next_record, sha256=head.sha256, counters=known.counters)
+    beyond = State(
+        batch=head.last_batch,
+        next_record=head.next_record,
+        sha256=head.sha256,
+        message=head.message,
+        counters=known.counters,
+    )
     return Recovered(beyond, missing=True)
 
 
@@ -69,12 +77,25 @@ def _at_head(directory: Path, head: Head) -> State | None:
     if batch is None or first is None or batch.metadata.get("sha256") != head.sha256.hex():
         return None
     before = _before(batch, segment=head.segment, opened_at=committed_at(first))
-    return _after(before, batch) if batch.end == head.committed and follows(before, batch) else None
+    return _after(directory, before, batch) if batch.end == head.committed and follows(before, batch) else None
 
 
 def _without_head(directory: Path) -> State:
+    """What the newest segment or the archive says, whichever is further: numbers are never used again."""
     found = (last for first in reversed(segments(directory)) if (last := _last_of(directory, first)))
-    return next(found, State())
+    return max(next(found, State()), _sealed(directory), key=lambda state: state.batch)
+
+
+def _sealed(directory: Path) -> State:
+    """After the newest segment that was sealed, as the archive's manifest has it."""
+    last = last_of(directory.parents[1], directory.name)
+    if last is None:
+        return State()
+    return State(
+        batch=last.last_batch & RUNNING,
+        next_record=(last.first_record & RUNNING) + last.records,
+        sha256=bytes.fromhex(last.sha256_of_last),
+    )
 
 
 def _last_of(directory: Path, segment: int) -> State | None:
@@ -92,7 +113,7 @@ def _extended(directory: Path, state: State) -> State:
         for batch in batches_of(segment_path(directory, state.segment), state.committed):
             if not follows(state, batch):
                 break
-            state = _after(state, batch)
+            state = _after(directory, state, batch)
         begun = state.batch + 1
         first = next(batches_of(segment_path(directory, begun)), None) if begun != state.segment else None
         if first is None or not follows(state, first):
@@ -124,7 +145,7 @@ def _before(batch: StoredBatch, segment: int, opened_at: datetime) -> State:
     )
 
 
-def _after(state: State, batch: StoredBatch) -> State:
+def _after(directory: Path, state: State, batch: StoredBatch) -> State:
     words = batch.metadata
     return replace(
         state,
@@ -133,6 +154,7 @@ def _after(state: State, batch: StoredBatch) -> State:
         batch=state.batch + 1,
         next_record=state.next_record + batch.table.num_rows,
         sha256=bytes.fromhex(words["sha256"]),
+        message=message_in(segment_path(directory, state.segment), batch),
         counters=counters.read(words["counters"]),
     )
 

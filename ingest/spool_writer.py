@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ingest import counters as accounts
 from ingest.spool_append import OpenSegment
-from ingest.spool_batch import NUMBER_BITS, digest, encoded
+from ingest.spool_batch import NUMBER_BITS, digest, encoded, message_digest
 from ingest.spool_head import Head, HeadFile
+from ingest.spool_key import Keys, KeyTrouble, make_keys
 from ingest.spool_recovery import State, recover
 from ingest.spool_segment import SUFFIX
 
@@ -35,12 +36,13 @@ class SpoolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
-    """When the receiver commits, and when a segment ends."""
+    """When the receiver commits, and when a segment ends. `key_file`: of the key behind the MACs; None makes none."""
 
     commit_seconds: float = 0.05
     commit_bytes: int = 4 << 20
     seal_seconds: float = 3600.0
     segment_bytes: int = 256 << 20
+    key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class SpoolWriter:
     def __init__(
         self, directory: Path, number: int, settings: SpoolSettings, now: Callable[[], datetime], lock: int
     ) -> None:
+        self._keys: Keys | None = None if settings.key_file is None else make_keys(settings.key_file)
         self._directory, self._settings, self._now, self._lock = directory, settings, now, lock
         self._receiver = number << NUMBER_BITS
         recovered = recover(directory)
@@ -77,7 +80,6 @@ class SpoolWriter:
         self._head = HeadFile(directory)
         if self._segment is not None:
             self._head.publish(_head_of(state))
-        self.spool_bytes = sum(path.stat().st_size for path in directory.glob(f"*{SUFFIX}"))
 
     @classmethod
     def open(
@@ -99,6 +101,14 @@ class SpoolWriter:
         except OSError as error:
             os.close(lock)
             raise _unusable(directory, error) from None
+        except KeyTrouble as trouble:
+            os.close(lock)
+            raise SpoolError(str(trouble)) from None
+
+    @property
+    def spool_bytes(self) -> int:
+        """Of all segments that are not sealed yet."""
+        return sum(_size(path) for path in self._directory.glob(f"*{SUFFIX}"))
 
     @property
     def last_batch(self) -> int:
@@ -118,18 +128,17 @@ class SpoolWriter:
         moment, old = self._now(), self._state
         batch, first = self._receiver | old.batch + 1, self._receiver | old.next_record
         sha256 = digest(old.sha256, batch, first, table)
-        octets = encoded(
-            table,
-            {
-                "batch": str(batch),
-                "first_record": str(first),
-                "rows": str(table.num_rows),
-                "sha256": sha256.hex(),
-                "previous": old.sha256.hex(),
-                "committed_at": moment.isoformat(timespec="microseconds") + "Z",
-                "counters": accounts.written(counters),
-            },
-        )
+        words = {
+            "batch": str(batch),
+            "first_record": str(first),
+            "rows": str(table.num_rows),
+            "sha256": sha256.hex(),
+            "previous": old.sha256.hex(),
+            "committed_at": moment.isoformat(timespec="microseconds") + "Z",
+            "counters": accounts.written(counters),
+            "message_before": old.message.hex(),
+        }
+        octets = encoded(table, words if self._keys is None else {**words, "mac": self._keys.mac(words)})
         state = replace(
             old,
             batch=old.batch + 1,
@@ -157,15 +166,15 @@ class SpoolWriter:
         before = segment.committed
         try:
             start = segment.append(octets)
-            state = replace(state, committed=segment.committed, last_offset=start)
+            message = message_digest(octets, first=not before)
+            state = replace(state, committed=segment.committed, last_offset=start, message=message)
             self._head.publish(_head_of(state))
         except OSError:
             segment.cut(before) if segment is current else segment.discard()
             raise
         if segment is not current and current is not None:
-            self.spool_bytes += current.finish() - current.committed
+            current.finish()
         self._segment = segment
-        self.spool_bytes += state.committed - before
         return state
 
     def _is_full(self, segment: OpenSegment, moment: datetime) -> bool:
@@ -176,7 +185,22 @@ class SpoolWriter:
 
 
 def _head_of(state: State) -> Head:
-    return Head(state.segment, state.committed, state.last_offset, state.batch, state.next_record, state.sha256)
+    return Head(
+        state.segment,
+        state.committed,
+        state.last_offset,
+        state.batch,
+        state.next_record,
+        state.sha256,
+        state.message,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # sealed at this moment
+        return 0
 
 
 def _locked(directory: Path) -> int:

@@ -17,7 +17,7 @@ class Receiver:
 
     def __init__(self, data_dir, name="main", number=1, settings=None):
         self.folder = data_dir / "spool" / name
-        self.spool = SpoolWriter.open(self.folder, number, settings or SpoolSettings())
+        self.spool = SpoolWriter.open(self.folder, number, settings or SpoolSettings(key_file=data_dir / "spool.key"))
         self.ledger = Ledger(self.spool.counters)
 
     def commit(self, *lines, received_at=None, listener="udp", peer="127.0.0.1", **columns):
