@@ -13,7 +13,7 @@ from hsmtrail import wiring
 from hsmtrail.desk import utc_now as now
 from hsmtrail.failures import Misuse
 from hsmtrail.log import shown
-from ingest.file_content import BROKEN, Messages, contents, messages
+from ingest.archive_import import TooMuch, Unpacking
 from parsers.as_json import json_record
 from parsers.explain import explain
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hsmtrail.config import Configuration
+    from ingest.file_content import Messages
     from ingest.framing import Framing
     from parsers.batch import Parser
     from parsers.explain import Explanation
@@ -50,11 +51,15 @@ def print_explanations(
 
 def _portions(stream: BinaryIO, framing: Framing) -> Iterator[Messages]:
     """Lines, or the objects of a JSON export, unpacked."""
+    unpacking = Unpacking()
     try:
-        for content in contents(stream):
-            yield from messages(content, framing)
-    except BROKEN as error:
-        raise Misuse(f"the input cannot be read to its end: {error}") from None
+        for content in unpacking.contents(stream, "the input"):
+            yield from unpacking.readable(content, framing)
+    except TooMuch as error:
+        raise Misuse(f"the input {error}") from None
+    if unpacking.notes.failed:
+        first = unpacking.notes.failed[0]
+        raise Misuse(f"{shown(first.file)} {first.why}")
 
 
 def _explain(portion: Messages, patterns: Patterns, *, as_json: bool) -> None:

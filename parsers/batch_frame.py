@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from parsers import clock
+from parsers import audit_file, clock
 from parsers.columns import PARSED, WORDS
 from parsers.distinct import distinct
 
@@ -54,6 +54,19 @@ def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
         return frame.hstack(bodies[0].drop("row"))
     together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed")
     return frame.join(together, on="row", how="left", maintain_order="left")
+
+
+def with_serials(frame: pl.DataFrame) -> pl.DataFrame:
+    """The serial of an audit record that does not name it, by the file that it was written to."""
+    if "audit_sequence" not in frame.columns or "hsm_serial" not in frame.columns:
+        return frame
+    silent = frame["hsm_serial"].is_null() & frame["audit_sequence"].is_not_null()
+    if not silent.any():
+        return frame
+    by_file = pl.coalesce(
+        pl.col("message").str.extract(audit_file.BEFORE_CARET), pl.col("peer").str.extract(audit_file.PATH)
+    )
+    return frame.with_columns(hsm_serial=pl.when(silent).then(by_file).otherwise("hsm_serial"))
 
 
 def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl.Series]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
 _ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?$"
 _WORDED = rf"^(<[0-9]{{1,3}}>)({clock.YEARLESS}|{clock.YEAR_FIRST})( .*)$"
+_BARE = "^ *[0-9]{1,10},"
+"""An audit record without a header, as the HSM's own files have it: no header begins so."""
+
+_NO_HEAD = ""
 _NO_DATA = " -"
 _ANY_STAMP = "2000-01-01T00:00:00Z"
 
@@ -56,21 +60,25 @@ class Clock:
 
 
 def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
-    """The columns HEAD_COLUMNS and `message` per line, in order.
+    """The columns HEAD_COLUMNS, `message` and `bare` (there is no header) per line, in order.
 
     Where `sure` is false the others mean nothing.
     """
     lines = text.alias("text").to_frame().with_row_index("row")
-    stamped = text.str.contains(_STAMPED)
-    if not stamped.any():
+    stamped, bare = text.str.contains(_STAMPED), text.str.contains(_BARE)
+    if not (stamped | bare).any():
         cut = _worded(lines)
+    elif bare.all():
+        cut = _bare(lines)
     else:
-        cut = pl.concat([_worded(lines.filter(~stamped)), *_iso(lines.filter(stamped))]).sort("row")
+        parts = [_worded(lines.filter(~stamped & ~bare)), _bare(lines.filter(bare)), *_iso(lines.filter(stamped))]
+        cut = pl.concat(parts).sort("row")
     keys = distinct(cut["key"])
     heads = _heads(keys.values, received, programs)
     table = keys.spread_all(heads)
     return table.with_columns(
         cut["message"],
+        bare=bare,
         zoned=pl.when(cut["stamped"]).then(cut["zoned"]).otherwise(table["zoned"]),
         stamp_at=pl.when(cut["stamped"]).then(cut["stamp_at"]).otherwise(table["stamp_at"]),
         sure=table["sure"].fill_null(value=False) & cut["sure"],
@@ -94,6 +102,8 @@ def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.Dat
 
 
 def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, ...]:
+    if key == _NO_HEAD:
+        return (None, None, "", "", None, None, "", None, False, True)
     head = header.parse(key, programs)
     new_form = key.endswith(_NO_DATA)
     whole = head.message == "" and head.known and (head.program != "" or new_form)
@@ -123,6 +133,19 @@ def _worded(lines: pl.DataFrame) -> pl.DataFrame:
         stamped=pl.lit(value=False),
         zoned=pl.lit(value=False),
         sure=_no_mark("message"),
+    )
+
+
+def _bare(lines: pl.DataFrame) -> pl.DataFrame:
+    """`1284001,26/11/16 00:43:44,S/N …`: all of it is the message."""
+    return lines.select(
+        "row",
+        key=pl.lit(_NO_HEAD),
+        message=pl.col("text"),
+        stamp_at=pl.lit(None, TIMESTAMP),
+        stamped=pl.lit(value=False),
+        zoned=pl.lit(value=False),
+        sure=pl.lit(value=True),
     )
 
 

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from parsers import audit_file, clock, header, partitions, raw_block, record, shell, wrapped
 from parsers import body as bodies
-from parsers import clock, header, partitions, raw_block, record, shell, wrapped
 from parsers.columns import EMPTY
 from parsers.decoding import text_of, unframed
 
@@ -75,6 +75,8 @@ def parse(line: Received, patterns: Patterns, inventory: Inventory, engine: Engi
     _fill_header(row, head, patterns)
     if body:
         _fill_body(row, body)
+    if row["hsm_serial"] is None and row["audit_sequence"] is not None:
+        row["hsm_serial"] = audit_file.serial(head.message, line.peer)
     device, differing = _device(row, line, inventory)
     row["device"] = device
     trouble.extend([differing] if differing else [])

@@ -5,7 +5,9 @@ brings a text is the same event as the first, second, third … time that any ot
 twice on one path is two events, and both have their copies. The event is the record that no import brought, then
 the one with the lowest id. So copies depend on what there is, never on the order in which it was stored.
 
-Audit records match on serial, sequence and text; other lines on device (the host where no device is known), event
+Audit records match on serial, sequence and text, whatever stands around the text: syslog puts the name of a file before
+it, the HSM's own file pads it with blanks, and the proof behind it (MAC and raw block) may be left out on one way. Two
+records with different proofs are never one. Other lines match on device (the host where no device is known), event
 second, program, process id and text. Nothing is looked up for a source that only one path has ever brought.
 """
 
@@ -48,7 +50,17 @@ SOURCE = (
 RUN = pl.when(pl.col("transport") == "import").then(pl.col("peer_identity")).otherwise(pl.lit(""))
 PATH = pl.format("{}\x1f{}\x1f{}", "listener", "peer", RUN)
 ORIGIN = ["device", "host", "hsm_serial", "listener", "peer", "transport", "peer_identity"]
-KEY = ["source", "second", "program", "process_id", "audit_sequence", "message"]
+KEY = ["source", "second", "program", "process_id", "audit_sequence", "text"]
+BEFORE_CARET = r"^[^,^]*\^"
+AROUND = " ,\r\n"
+SAID = (
+    pl.coalesce(pl.col("message").str.splitn(pl.col("mac"), 2).struct.field("field_0"), "message")
+    .str.replace(BEFORE_CARET, "")
+    .str.strip_chars(AROUND)
+)
+"""Sequence, stamp and text of an audit record."""
+
+PROOF = pl.concat_str("mac", "raw_block").str.to_uppercase()
 
 KNOWN_SQL = """
 SELECT DISTINCT device, host, hsm_serial, listener, peer, transport, peer_identity, family,
@@ -56,11 +68,11 @@ SELECT DISTINCT device, host, hsm_serial, listener, peer, transport, peer_identi
 FROM records
 """
 FIELDS = """record_id, copy_of, listener, transport, peer, peer_identity, device, host, family, hsm_serial,
-       audit_sequence, event_at, program, process_id, message"""
+       audit_sequence, event_at, program, process_id, message, mac, raw_block"""
 AUDIT_SQL = f"""
 SELECT {FIELDS}
 FROM records
-SEMI JOIN wanted USING (hsm_serial, audit_sequence, message)
+SEMI JOIN wanted USING (hsm_serial, audit_sequence)
 WHERE event_at BETWEEN $first AND $last AND family = 'hsm_audit'
 """  # noqa: S608  (a constant)
 OTHER_SQL = f"""
@@ -154,6 +166,8 @@ def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
         program=pl.when(other).then("program").otherwise(pl.lit("")),
         process_id=pl.when(other).then(pl.col("process_id").fill_null("")).otherwise(pl.lit("")),
         audit_sequence=pl.when(AUDIT).then("audit_sequence"),
+        text=pl.when(other).then("message").otherwise(SAID),
+        proof=pl.when(AUDIT).then(PROOF),
     )
 
 
@@ -184,7 +198,11 @@ def _looked_up(
 
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:
-    """With the record that each one repeats (`event`), null for those that are the event themselves."""
-    turns = rows.sort("record_id").with_columns(turn=pl.int_range(pl.len()).over([*KEY, "path"]))
-    first = pl.col("record_id").sort_by("imported", "record_id").first().over([*KEY, "turn"])
+    """With the record that each one repeats (`event`), null for those that are the event themselves.
+
+    A record without its proof is taken for the one with the lowest.
+    """
+    proven = rows.sort("record_id").with_columns(pl.col("proof").fill_null(pl.col("proof").min().over(KEY)))
+    turns = proven.with_columns(turn=pl.int_range(pl.len()).over([*KEY, "proof", "path"]))
+    first = pl.col("record_id").sort_by("imported", "record_id").first().over([*KEY, "proof", "turn"])
     return turns.with_columns(event=pl.when(first != pl.col("record_id")).then(first))

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from store.copies import KnownPaths, Repeats
     from store.narrow import Narrow
 
-COPY_KEY = ("device", "host", "family", "hsm_serial", "audit_sequence", "event_at", "program", "process_id", "message")
+COPY_KEY = (
+    "device",
+    "host",
+    "family",
+    "hsm_serial",
+    "audit_sequence",
+    "event_at",
+    "program",
+    "process_id",
+    "message",
+    "mac",
+    "raw_block",
+)
 """Columns that copies are found by, as far as a parser gives them."""
 
 TIED = """

@@ -13,6 +13,10 @@ import typer
 
 from hsmtrail.commands.options import ConfigOption, Form, FormOption, configuration, print_json, print_table
 from hsmtrail.failures import Failure, Misuse
+from hsmtrail.log import shown
+
+FEW_RANGES = 5
+"""Of missing numbers, for people."""
 
 
 class Framing(enum.StrEnum):
@@ -82,7 +86,9 @@ def import_files(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...", help="Files, or folders of files; plain, gzip or zip, exports of the cloud too."
+            metavar="PATH...",
+            help="Log files, audit files (hsm_SERIAL_NUMBER.log), `tarlogs` archives, exports of the cloud, "
+            "folders of them; plain, gzip, tar or zip.",
         ),
     ],
     form: FormOption = Form.TABLE,
@@ -94,11 +100,37 @@ def import_files(
     result = import_paths(configuration(config), paths, progress=form is Form.TABLE)
     if form is Form.JSON:
         print_json(result)
-        return
+    else:
+        _print_import(result)
+    if result["failed"]:
+        raise Failure(f"{_counted(len(result['failed']), 'log')} could not be read whole; all the rest is imported")
+
+
+def _print_import(result: dict[str, Any]) -> None:
     typer.echo(
-        f"{result['files']} files, {result['lines']:,} lines: {result['new']:,} new, "
-        f"{result['copies']:,} copies, {result['unparsed']:,} unparsed"
+        f"{_counted(result['files'], 'file')}, {_counted(result['logs'], 'log')}, {_counted(result['lines'], 'line')}: "
+        f"{result['new']:,} new, {result['copies']:,} copies, {result['unparsed']:,} unparsed"
     )
+    audit = [{**one, "missing_numbers": _ranges(one)} for one in result["audit"]]
+    if audit:
+        print_table("audit records, over the time that these files span", audit, AUDIT_COLUMNS, "")
+    for note in result["left_out"]:
+        typer.echo(f"left out: {shown(note['file'])} {shown(note['why'])}")
+    for note in result["failed"]:
+        typer.echo(f"NOT READ: {shown(note['file'])} {shown(note['why'])}", err=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+AUDIT_COLUMNS = ("device", "serial", "first", "last", "first_at", "last_at", "present", "missing", "missing_numbers")
+
+
+def _ranges(one: dict[str, Any]) -> str:
+    told = one["ranges"][:FEW_RANGES]
+    more = one["holes"] - len(told)
+    return ", ".join(told) + (f" and {more:,} more" if more else "")
 
 
 def reparse(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:

@@ -187,15 +187,19 @@ def test_import_without_a_service(site):
 
 
 def test_import_says_what_it_cannot_take(site):
-    """Nothing is taken in when one of the files cannot be read."""
-    good = site.folder / "good.log"
+    """Nothing is taken in when a path is not there; a log that cannot be read is named, and the others are taken in."""
+    good, bad = site.folder / "good.log", site.folder / "bad.log.gz"
     good.write_text(LINES)
-    archive = site.folder / "logs.tar"
-    subprocess.run(["tar", "-cf", archive, "-C", site.folder, "good.log"], check=True)
-    done = site.command("import", str(good), str(archive), check=False)
+    bad.write_bytes(gzip.compress(LINES.encode())[:-9])
+    done = site.command("import", str(good), str(site.folder / "none"), check=False)
     assert done.returncode == 2
-    assert "is a tar archive; unpack it" in done.stderr
-    assert "is not there" in site.command("import", str(site.folder / "none"), check=False).stderr
+    assert "is not there" in done.stderr
+    assert not (site.folder / "data" / "spool").exists()
+    done = site.command("import", str(good), str(bad), check=False)
+    assert done.returncode == 1
+    assert "NOT READ: " + str(bad) in done.stderr
+    assert "1 log could not be read whole" in done.stderr
+    assert "3 lines" in done.stdout
 
 
 def test_query_forms(site):

@@ -4,15 +4,19 @@ import gzip
 import io
 import json
 import os
+import resource
+import signal
 import zipfile
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from ingest.file_content import MAX_MESSAGE, Messages, contents, messages
-from ingest.file_import import ImportFailed, import_files
+from ingest.archive_import import Limits
+from ingest.file_content import MAX_MESSAGE, Messages
+from ingest.file_import import ImportFailed, files_below, import_files
 from ingest.json_objects import JsonObjects
-from ingest.spool import SpoolReader, SpoolSettings, SpoolWriter
+from ingest.spool import SpoolError, SpoolReader, SpoolSettings, SpoolWriter
 from ingest.wrapped_lines import WrappedLines
 from parsers.as_json import json_record
 from parsers.inventory import Inventory
@@ -66,14 +70,20 @@ FORMS = {
 
 
 def imported(tmp_path, *contents_of_files):
-    """The rows of the spool after an import."""
+    """The rows of the spool after an import, all of whose files could be read."""
+    rows, notes = imported_with_notes(tmp_path, *contents_of_files)
+    assert (notes.failed, notes.left_out) == ([], [])
+    return rows
+
+
+def imported_with_notes(tmp_path, *contents_of_files, limits=None):
     files = []
     for number, content in enumerate(contents_of_files):
         files.append(tmp_path / f"file-{number}")
         files[-1].write_bytes(content)
     spool = SpoolWriter.open(tmp_path / "spool" / "import", 0, SpoolSettings())
     try:
-        result = import_files(spool, files, lambda: NOW, lambda _: None)
+        result = import_files(spool, files, lambda: NOW, lambda _: None, limits)
     finally:
         spool.close()
     reader, rows = SpoolReader(tmp_path / "spool" / "import"), []
@@ -81,7 +91,8 @@ def imported(tmp_path, *contents_of_files):
         rows += [row for batch in batches for row in batch.table.to_pylist()]
     reader.close()
     assert result.lines == len(rows)
-    return rows
+    assert result.files == len(files)
+    return rows, result.notes
 
 
 def read(raw):
@@ -200,19 +211,77 @@ def test_a_record_takes_no_more_than_its_own():
     [gzip.compress(LINES)[:-9], b"\x1f\x8b" + os.urandom(20), zipped(LINES)[:-30], b"PK\x03\x04 and no archive"],
 )
 def test_what_is_damaged_is_named(tmp_path, content):
-    """A packed file that is cut or no archive at all is a sentence, not a traceback."""
-    with pytest.raises(ImportFailed, match="cannot be read to its end"):
-        imported(tmp_path, content)
+    """A packed file that is cut or no archive at all is a sentence, not a traceback; the next file is read."""
+    rows, notes = imported_with_notes(tmp_path, content, LINES)
+    assert [one.file for one in notes.failed] == [str(tmp_path / "file-0")]
+    assert "cannot be read to its end" in notes.failed[0].why
+    assert len([row for row in rows if row["peer"] == str(tmp_path / "file-1")]) == 2
 
 
-def test_a_pipe_can_bring_an_archive():
-    """Zip is read from what cannot be sought in."""
-    read_end, write_end = os.pipe()
-    os.write(write_end, FORMS["zip of an array"])
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        found = [one for content in contents(pipe) for portion in messages(content) for one in portion.raw]
-    assert [json.loads(one) for one in found] == BOTH
+def test_what_came_before_too_much_is_kept(tmp_path):
+    """A file that unpacks to too much ends there, with its reason; the next file is read."""
+    lines = b"".join(b"line %d\n" % number for number in range(2_000_000))
+    rows, notes = imported_with_notes(tmp_path, gzip.compress(lines, 1), LINES, limits=Limits(bytes=8 << 20))
+    assert [one.why for one in notes.failed] == ["unpacks to more than 8,388,608 bytes; what came before is kept"]
+    assert rows[0]["raw"] == b"line 0"
+    assert 100_000 < len(rows) < 2_000_000
+    assert [json.loads(row["raw"]) for row in rows[-2:]] == BOTH
+
+
+def test_small_logs_share_a_batch(tmp_path):
+    """An archive of many small logs is not as many commits; each line keeps the log that it comes from."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(300):
+            archive.writestr(f"{number}.log", f"line {number}\n")
+    rows = imported(tmp_path, file.getvalue())
+    assert [row["peer"].rpartition("!")[2] for row in rows] == [f"{number}.log" for number in range(300)]
+    assert [row["raw"] for row in rows] == [f"line {number}".encode() for number in range(300)]
+    reader = SpoolReader(tmp_path / "spool" / "import")
+    assert len(reader.next_batches()) == 1
+    reader.close()
+
+
+def test_names_that_are_no_text(tmp_path):
+    """A file may be called anything."""
+    path = tmp_path / os.fsdecode(b"a\xff\n.log")
+    path.write_bytes(LINES)
+    spool = SpoolWriter.open(tmp_path / "spool" / "import", 0, SpoolSettings())
+    try:
+        assert import_files(spool, [path], lambda: NOW, lambda _: None).lines == 2
+    finally:
+        spool.close()
+
+
+def test_files_below(tmp_path):
+    """Each file once, however often it is named; links in folders, devices and pipes in folders are not files."""
+    (tmp_path / "a.log").write_text("a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c.log").write_text("c")
+    (tmp_path / "b" / "link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "b" / "pipe")
+    given = [tmp_path / "a.log", tmp_path, tmp_path / "b" / ".." / "a.log"]
+    assert files_below(given) == [tmp_path / "a.log", tmp_path / "b" / "c.log"]
+    with pytest.raises(ImportFailed, match="is a device"):
+        files_below([Path("/dev/zero")])
+    with pytest.raises(ImportFailed, match="is not there"):
+        files_below([tmp_path / "none"])
+
+
+def test_a_full_disk_is_a_sentence(tmp_path):
+    """And says how much is safe."""
+    (tmp_path / "a.log").write_bytes(b"x" * 1000 + b"\n")
+    spool = SpoolWriter.open(tmp_path / "spool" / "import", 0, SpoolSettings())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(SpoolError, match="0 lines are safe"):
+            import_files(spool, [tmp_path / "a.log"], lambda: NOW, lambda _: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+        spool.close()
 
 
 @pytest.mark.parametrize(

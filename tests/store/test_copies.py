@@ -97,6 +97,37 @@ def test_audit_records_match_whatever_the_rest_says(db):
     assert stored(db, [audit(1, 41)], [audit(2, 41, **{**RELAY, **other})]) == {identity(1, 2): identity(1, 1)}
 
 
+TEXT = "41,26/11/23 08:15:01,S/N 1483 session 7"
+MAC, OTHER_MAC, BLOCK = "29C5" * 16, "5BE0" * 16, "2600001003600B00" * 6
+PROVEN = {"mac": MAC, "raw_block": BLOCK}
+FORMS = {
+    "as in the file": {"message": f"        {TEXT}{' ' * 200},{MAC},{BLOCK}", **PROVEN},
+    "with the file's name": {"message": f"hsm_1483_0000003a.log^{TEXT},{MAC},{BLOCK}", **PROVEN},
+    "with the file's name, padded": {"message": f"hsm_1483_0000003a.log^ {TEXT}   ,{MAC},{BLOCK}", **PROVEN},
+    "wrapped": {"message": f"{TEXT},\n{MAC},\n{BLOCK}", **PROVEN},
+    "without proof": {"message": TEXT},
+    "without proof, padded": {"message": f" {TEXT}   "},
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("first", FORMS)
+@pytest.mark.parametrize("second", FORMS)
+def test_whatever_stands_around_the_text_of_a_record(db, first, second, together):
+    """Syslog and the HSM's own file write the same record in different forms."""
+    one, other = audit(1, 41, **FORMS[first]), audit(2, 41, **{**RELAY, **FORMS[second]})
+    assert stored(db, *([[one, other]] if together else [[one], [other]])) == {identity(1, 2): identity(1, 1)}
+
+
+def test_another_proof_is_another_record(db):
+    """One of the two was made up: both are events, and LOGS-02 says so. One without proof joins the lowest of them."""
+    forged = {"message": f"{TEXT},{OTHER_MAC},{BLOCK}", "mac": OTHER_MAC, "raw_block": BLOCK}
+    real = FORMS["as in the file"]
+    bare = {**FORMS["without proof"], "peer": "192.0.2.30"}
+    assert stored(db, [audit(1, 41, **forged)], [audit(2, 41, **{**RELAY, **real})]) == {}
+    assert stored(db, [audit(3, 41, **bare)]) == {identity(1, 3): identity(1, 2)}
+
+
 def test_unknown_devices_are_told_apart_by_host(db):
     """Without an inventory the host stands for the device; without a host nothing is a copy."""
     pairs = [record(1, device=""), record(2, device="", **RELAY), record(3, device="", host="")]
