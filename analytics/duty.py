@@ -80,9 +80,10 @@ class Duty:
         live = [detector for detector in self._enabled if detector.every == "live" and not self._rests(detector, now)]
         return self._judge([detector for detector in live if self._behind(detector, last)])
 
-    def due(self, now: datetime) -> tuple[str, ...]:
-        """Detectors with a schedule whose time has come."""
-        return tuple(detector.id for detector in self._enabled if self._due(detector, now))
+    def until_due(self, now: datetime) -> dict[str, timedelta]:
+        """How long it is until each detector with a schedule is due; nothing for one that is overdue, or never ran."""
+        left = ((detector.id, self._until_due(detector, now)) for detector in self._enabled)
+        return {identifier: wait for identifier, wait in left if wait is not None}
 
     def run(self, ids: Iterable[str] | None = None, *, everything: bool = False) -> list[Run]:
         """These detectors now, or all; over what they have not judged yet, or over the whole store."""
@@ -201,10 +202,11 @@ class Duty:
     def _behind(self, detector: Detector, last: int) -> bool:
         return detector.kind == "state" or self._judged.get(_key(detector), 0) < last
 
-    def _due(self, detector: Detector, now: datetime) -> bool:
-        every = duration(detector.every)
-        before = self._latest.get(_key(detector))
-        return every is not None and (before is None or before.finished_at + every <= now)
+    def _until_due(self, detector: Detector, now: datetime) -> timedelta | None:
+        every, before = duration(detector.every), self._latest.get(_key(detector))
+        if every is None:
+            return None
+        return max(before.finished_at + every - now, timedelta()) if before else timedelta()
 
     def _moment(self, detector: Detector) -> Moment:
         return Moment(min(self._now(), self._complete_until()), self._looked.get(detector.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,20 @@ LATE = 3600
 """Seconds that a job may be late and still run; once, however often it was missed."""
 
 
-class Timetable:
-    """One job per scheduled detector and one for the pack, in one thread: they never run side by side."""
+SETTLE = timedelta(minutes=1)
+"""A service that has begun reads first what came while it was down: what is overdue waits so long, if it is not more
+often due itself."""
 
-    def __init__(self, desk: Desk, on_work: Callable[[], object]) -> None:
-        self._desk, self._on_work = desk, on_work
+
+class Timetable:
+    """One job per scheduled detector and one for the pack, in one thread: they never run side by side.
+
+    The ledger of runs says when a detector is due, not the service's own start: one that is due once a day runs once a
+    day, however often the service is started.
+    """
+
+    def __init__(self, desk: Desk, on_work: Callable[[], object], settle: timedelta = SETTLE) -> None:
+        self._desk, self._on_work, self._settle = desk, on_work, settle
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE},
@@ -41,17 +51,26 @@ class Timetable:
         )
 
     def start(self) -> None:
+        self._add_detectors()
+        self._add_pack()
+        log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs())}})
+        self._scheduler.start()
+
+    def _add_detectors(self) -> None:
+        due = self._desk.duty.until_due(self._desk.now())
         for detector in self._desk.duty.detectors:
-            if detector.enabled and detector.every != "live":
-                every = IntervalTrigger(seconds=seconds(detector.every), timezone="UTC")
-                self._scheduler.add_job(self._detect, every, args=[detector.id], id=detector.id)
+            if detector.id in due:
+                every = timedelta(seconds=seconds(detector.every))
+                first = datetime.now(UTC) + max(due[detector.id], min(every, self._settle))
+                trigger = IntervalTrigger(seconds=every.total_seconds(), start_date=first, timezone="UTC")
+                self._scheduler.add_job(self._detect, trigger, args=[detector.id], id=detector.id, next_run_time=first)
+
+    def _add_pack(self) -> None:
         report = self._desk.configuration.report
         day, hour, minute = weekly(report.schedule)
         when = CronTrigger(day_of_week=day, hour=hour, minute=minute, timezone=report.time_zone)
         self._scheduler.add_job(self.make_missing_pack, when, id="pack")
         self._scheduler.add_job(self.make_missing_pack, id="pack missed while down")
-        log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs())}})
-        self._scheduler.start()
 
     def stop(self) -> None:
         self._scheduler.shutdown(wait=True)

@@ -128,13 +128,14 @@ def test_scheduled_detectors_are_due_when_their_time_has_come(tmp_path):
     """Live ones never are; a new one is at once."""
     paths = [write_detector(tmp_path, every="5m"), write_detector(tmp_path, name="other", id="TEST-02")]
     here = Bench([load(path) for path in paths])
-    assert here.duty.due(here.now) == ("TEST-01",)
+    assert here.duty.until_due(here.now) == {"TEST-01": timedelta()}
     (run,) = here.duty.run(["TEST-01"])
     assert (run.detector, run.state, run.findings, run.error) == ("TEST-01", "ran", 0, "")
-    assert here.duty.due(here.now + timedelta(minutes=4)) == ()
-    assert here.duty.due(here.now + timedelta(minutes=5)) == ("TEST-01",)
+    assert here.duty.until_due(here.now + timedelta(minutes=4)) == {"TEST-01": timedelta(minutes=1)}
+    assert here.duty.until_due(here.now + timedelta(minutes=5)) == {"TEST-01": timedelta()}
+    assert here.duty.until_due(here.now + timedelta(days=5)) == {"TEST-01": timedelta()}
     here.begin_duty()
-    assert here.duty.due(here.now + timedelta(minutes=4)) == ()
+    assert here.duty.until_due(here.now + timedelta(minutes=4)) == {"TEST-01": timedelta(minutes=1)}
 
 
 def test_run_judges_the_whole_store_when_it_never_ran(tmp_path):
@@ -153,7 +154,7 @@ def test_a_detector_that_is_switched_off_is_not_on_duty(tmp_path):
     detectors = load_all([tmp_path], {"TEST-01": Override(enabled=False)})
     assert isinstance(detectors, Detectors)
     duty = Duty(in_memory(), detectors, lambda: NOON)
-    assert "TEST-01" not in duty.due(NOON)
+    assert "TEST-01" not in duty.until_due(NOON)
     assert duty.run(["TEST-01"]) == []
     assert {run.detector for run in duty.run()} == {detector.id for detector in detectors} - {"TEST-01"}
     assert "TEST-01" in {detector.id for detector in duty.detectors}, "packs name what is switched off"
