@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 BEGINNING = 1795421701  # 2026-11-23 08:15:01 UTC
 HOSTS = 8
@@ -26,7 +26,8 @@ RESULTS = (("RC_OK", 0x00),) * 60 + (
     ("RC_DATA_INVALID", 0x20),
     ("RC_SESSION_HANDLE_INVALID", 0xB3),
 )
-OPERATIONS = {  # a signing workload with some administration: weight and tail of each
+Operation = tuple[int, str]
+OPERATIONS: dict[str, Operation] = {  # a signing workload with some administration: weight and tail of each
     "LUNA_SIGN_SINGLEPART": (40, "key"),
     "LUNA_ENCRYPT_SINGLEPART": (14, "key"),
     "LUNA_DECRYPT_SINGLEPART": (14, "key"),
@@ -50,25 +51,28 @@ class Hsm:
     sequence: int = 5
 
 
-def lines(count: int, per_second: int, seed: int) -> Iterator[str]:
-    """`per_second` lines share a second of the appliance's clock."""
+def lines(
+    count: int, per_second: int, seed: int, beginning: int = BEGINNING, operations: Mapping[str, Operation] = OPERATIONS
+) -> Iterator[str]:
+    """`per_second` lines share a second of the appliance's clock, which starts at `beginning` (seconds since 1970)."""
     chance = random.Random(seed)
     hsms = [Hsm(f"luna-hsm{i:02d}", 2000 + 7 * i, 150700 + i) for i in range(1, HOSTS + 1)]
-    names = list(OPERATIONS)
-    operations = chance.choices(names, [OPERATIONS[name][0] for name in names], k=count)
-    for i, operation in enumerate(operations):
-        moment = time.gmtime(BEGINNING + i // per_second)
-        yield line(chance, chance.choice(hsms), operation, moment)
+    names, weights = list(operations), [weight for weight, _ in operations.values()]
+    for first in range(0, count, per_second):
+        moment = time.gmtime(beginning + first // per_second)
+        head, stamp = time.strftime("%b %e %H:%M:%S", moment), time.strftime("%y/%m/%d %H:%M:%S", moment)
+        for operation in chance.choices(names, weights, k=min(per_second, count - first)):
+            kind = operations[operation][1]
+            yield line(chance, chance.choice(hsms), operation, kind, head, stamp)
 
 
-def line(chance: random.Random, hsm: Hsm, operation: str, moment: time.struct_time) -> str:
+def line(chance: random.Random, hsm: Hsm, operation: str, kind: str, sent: str, stamp: str) -> str:  # noqa: PLR0913, PLR0917
     hsm.sequence += 1
     result, code = chance.choice(RESULTS)
-    head = f"<{134 if code == 0 else 132}>{time.strftime('%b %e %H:%M:%S', moment)} {hsm.name} hsmlogd[{hsm.process}]: "
+    head = f"<{134 if code == 0 else 132}>{sent} {hsm.name} hsmlogd[{hsm.process}]: "
     access = f"S/N {hsm.serial} session {chance.randint(1, 500)} Access 2147483651:{chance.randint(1, 65000)} "
     body = f"{chance.choice(ACTORS)} operation {operation} returned {result}(0x{code:08x})"
-    stamp = time.strftime("%y/%m/%d %H:%M:%S", moment)
-    return f"{head}{hsm.sequence},{stamp},{access}{body}{tail(chance, OPERATIONS[operation][1])}"
+    return f"{head}{hsm.sequence},{stamp},{access}{body}{tail(chance, kind)}"
 
 
 def tail(chance: random.Random, kind: str) -> str:
