@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from store.guard import Refused, check
+from store.newest import Question, fetched_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +88,7 @@ def _asked(
         try:
             with watch:
                 check(cursor, sql)
-                return _answer(cursor, sql, parameters, rows)
+                return _answer(cursor, fetched_last(cursor, Question(sql, parameters)), rows)
         except Refused:
             raise
         except (duckdb.Error, pa.ArrowException, OSError, ValueError, TypeError, RuntimeError) as error:
@@ -96,13 +97,8 @@ def _asked(
             raise QueryFailed(str(error)) from None
 
 
-def _answer(
-    cursor: duckdb.DuckDBPyConnection,
-    sql: str,
-    parameters: Sequence[object] | Mapping[str, object] | None,
-    rows: int,
-) -> Answer:
-    reader = _reader(cursor, sql, parameters, min(ROWS_AT_ONCE, rows + 1))
+def _answer(cursor: duckdb.DuckDBPyConnection, asked: Question, rows: int) -> Answer:
+    reader = _reader(cursor, asked, min(ROWS_AT_ONCE, rows + 1))
     batches: list[pa.RecordBatch] = []
     count = size = 0
     for batch in reader:
@@ -114,15 +110,10 @@ def _answer(
     return Answer(table.slice(0, rows), truncated=count > rows or size > LARGEST)
 
 
-def _reader(
-    cursor: duckdb.DuckDBPyConnection,
-    sql: str,
-    parameters: Sequence[object] | Mapping[str, object] | None,
-    rows: int,
-) -> pa.RecordBatchReader:
-    if STREAMS or not parameters:
-        return cursor.sql(sql, params=parameters or None).to_arrow_reader(rows)
-    return cursor.execute(sql, parameters).to_arrow_reader(rows)
+def _reader(cursor: duckdb.DuckDBPyConnection, asked: Question, rows: int) -> pa.RecordBatchReader:
+    if STREAMS or not asked.parameters:
+        return cursor.sql(asked.sql, params=asked.parameters or None).to_arrow_reader(rows)
+    return cursor.execute(asked.sql, asked.parameters).to_arrow_reader(rows)
 
 
 class _Watch:
