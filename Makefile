@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long check fmt golden docs wheel clean
+PEERS  ?= /var/tmp/peers
+FIGURES := build/bench
+
+.PHONY: help demo test long bench soak check fmt golden docs wheel clean
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */ — /'
@@ -24,10 +27,27 @@ test: $(READY)  ## lint, types, import directions, then all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-long: $(READY)  ## the tests that take long: a million records read again, a week of 100,000 lines, 200,000 lines by all engines
+long: $(READY)  ## the tests that take long: a million records read again, 60 kills, a week of 100,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
 	HSMTRAIL_WEEK_LINES=100000 $(BIN)/python -m pytest -q tests/parsers/test_mixed_week.py
+	HSMTRAIL_KILL_ROUNDS=60 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_kill_both.py
 	HSMTRAIL_EXAMPLES=6000 HSMTRAIL_SMALLEST=32 $(BIN)/python -m pytest -q --timeout 0 tests/parsers/test_engines_agree.py
+
+bench: $(READY) ## the figures of docs/performance.md into build/bench, on a quiet machine (half an hour; peers/fetch.sh first)
+	mkdir -p $(FIGURES)
+	$(BIN)/python benchmarks/against_peers.py $(PEERS) > $(FIGURES)/peers.jsonl
+	$(BIN)/python benchmarks/udp_curve.py > $(FIGURES)/curve.jsonl
+	$(BIN)/python benchmarks/udp_curve.py --buffer kernel > $(FIGURES)/kernel.jsonl
+	$(BIN)/python benchmarks/udp_curve.py --rates 9000 --seconds 60 --buffer kernel > $(FIGURES)/minute.jsonl
+	$(BIN)/python benchmarks/udp_curve.py --rates 27000 --seconds 60 >> $(FIGURES)/minute.jsonl
+	$(BIN)/python benchmarks/udp_curve.py --highest $(PEERS) > $(FIGURES)/highest.jsonl
+	$(BIN)/python benchmarks/plot_curve.py $(FIGURES)/curve.jsonl $(FIGURES)/kernel.jsonl $(FIGURES)/highest.jsonl docs/udp-loss.svg
+	$(BIN)/python benchmarks/small_load.py > $(FIGURES)/small.jsonl
+	$(BIN)/python benchmarks/tls_and_fsync.py > $(FIGURES)/durability.jsonl
+
+soak: $(READY)  ## half an hour of 20,000 lines a second, into build/bench
+	mkdir -p $(FIGURES)
+	$(BIN)/python benchmarks/soak.py --record $(FIGURES)/soak-seconds.jsonl > $(FIGURES)/soak.jsonl
 
 check: $(READY) ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

@@ -11,9 +11,10 @@
 the product's own default, 128 MiB where the process may (root, CAP_NET_ADMIN), else as far as net.core.rmem_max goes.
 
 One JSON line a run. `send_rate` is what really left: one sender fills a core at 250,000 to 350,000 datagrams/s.
-`lost` = sent - stored, `kernel_dropped` is the kernel's own count of them; `behind` are the seconds from the last
-datagram sent to the last row queryable. `--highest` halves the span between a rate that loses nothing and one that
-does, for hsmtrail and the peer in turn, and prints the ratio. A rate counts when every datagram of its run is a row.
+`lost` = sent - stored; `unexplained` is what neither the kernel's count of drops nor the receiver's of refusals says
+of them: 0 for hsmtrail, or something is wrong. `behind` are the seconds from the last datagram sent to the last row
+queryable. `--highest` halves the span between a rate that loses nothing and one that does, for hsmtrail and the peer in
+turn, and prints the ratio. A rate counts when every datagram of its run is a row.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def peer_at(rate: int, seconds: int, folder: Path, lines: Path, peers: Path) -> 
 
 def run(who: str, rate: int, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     figures = measured()
-    one = {"who": who, "rate": rate, "lost": figures["sent"] - figures["stored"], **figures}
+    lost = figures["sent"] - figures["stored"]
+    unexplained = lost - figures["kernel_dropped"] - figures.get("refused", 0)
+    one = {"who": who, "rate": rate, "lost": lost, "unexplained": unexplained, **figures}
     show(**one)
     return one
 

@@ -27,11 +27,13 @@ def measure(product: Product, lines: Path, protocol: str, count: int, *options: 
     used = since(before, product.cpu())
     stored = product.stored()
     product.settle()
+    counted = product.listener(protocol)
     return {
         "sent": figures["lines"],
         "send_rate": figures["rate"],
         "stored": stored,
-        "kernel_dropped": product.listener(protocol)["kernel_dropped"],
+        "kernel_dropped": counted["kernel_dropped"],
+        "refused": sum(counted["refused"].values()),
         "seconds": round(last - figures["begun"], 3),
         "rows_a_second": round(stored / (last - figures["begun"])),
         "behind_last_byte": round(last - figures["ended"], 3),
