@@ -82,10 +82,12 @@ class Detectors:
 
 
 class DetectorError(Exception):
-    """A detector's file cannot be used; `mistakes` has each with its place."""
+    """A detector's file cannot be used; `mistakes` has each with its place. `identifier` is what it calls itself, and
+    `detector` what a header without mistakes says.
+    """
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
-        self.mistakes = tuple(mistakes)
+    def __init__(self, mistakes: Sequence[Mistake], identifier: str = "", detector: Detector | None = None) -> None:
+        self.mistakes, self.identifier, self.detector = tuple(mistakes), identifier, detector
         super().__init__("\n".join(map(str, mistakes)))
 
 
@@ -99,10 +101,13 @@ def load(path: Path) -> Detector:
     if isinstance(source, Mistake):
         raise DetectorError([source])
     written, mistakes = headers.read(source)
-    mistakes += _in_query(source, written)
+    wrong = _in_query(source, written)
     if mistakes:
-        raise DetectorError(mistakes)
-    return _detector(source, path, written)
+        raise DetectorError([*mistakes, *wrong], str(written.get("id", "")))
+    detector = _detector(source, path, written)
+    if wrong:
+        raise DetectorError(wrong, detector.id, detector)
+    return detector
 
 
 def _in_query(source: Source, written: dict[str, Any]) -> list[Mistake]:
@@ -144,25 +149,31 @@ def load_all(folders: Sequence[Path] = (), overrides: Mapping[str, Override] | N
     """The built-in ones, then each folder on top: the same id there replaces. Then the site's own values."""
     mistakes: list[Mistake] = []
     found: dict[str, Detector] = {}
+    broken: dict[str, Detector | None] = {}
     for folder in (BUILT_IN, *folders):
         if not folder.is_dir():
             mistakes.append(Mistake(str(folder), 1, "is no folder"))
-        found |= _folder(folder, mistakes)
-    detectors = [_overridden(found[name], (overrides or {}).get(name), mistakes) for name in sorted(found)]
+        found |= _folder(folder, mistakes, broken)
+    known: dict[str, Detector | None] = {**found, **broken}  # a broken file's own header says what it takes
+    judged = {
+        name: _overridden(one, (overrides or {}).get(name), mistakes) for name, one in sorted(known.items()) if one
+    }
+    detectors = [judged[name] if name not in broken else found[name] for name in sorted(found)]
     mistakes += [
         Mistake("configuration", 1, f"[detectors.{name}] there is no such detector")
-        for name in sorted((overrides or {}).keys() - found.keys())
+        for name in sorted((overrides or {}).keys() - known.keys())
     ]
     return Detectors(tuple(detectors), tuple(mistakes))
 
 
-def _folder(folder: Path, mistakes: list[Mistake]) -> dict[str, Detector]:
+def _folder(folder: Path, mistakes: list[Mistake], broken: dict[str, Detector | None]) -> dict[str, Detector]:
     found: dict[str, Detector] = {}
     for path in sorted(folder.glob("*.sql")):
         try:
             detector = load(path)
         except DetectorError as error:
             mistakes += error.mistakes
+            broken |= {error.identifier: error.detector} if error.identifier else {}
             continue
         if detector.id in found:
             mistakes.append(Mistake(path.name, 1, f"{detector.id} is in {found[detector.id].path.name} too"))

@@ -14,6 +14,7 @@ from hsmtrail.config import ConfigurationError, load
 from hsmtrail.config_checks import split_address
 from hsmtrail.errands.status import receiver_status
 from hsmtrail.failures import Failure
+from hsmtrail.usable import usable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,24 +47,30 @@ class Examination:
 
 
 def examine(path: Path, *, machine: bool = True) -> Examination:
-    """Configuration, patterns, detectors, packages; and of this machine the folders and ports."""
+    """Configuration, patterns, detectors, packages; and of this machine the folders and ports. What is wrong in one
+    place of the file keeps nothing else from being looked at.
+    """
     found = Examination()
-    configuration = None
+    whole, broken = True, frozenset[str]()
     try:
-        configuration = load(path)
+        configuration: Configuration | None = load(path)
     except ConfigurationError as error:
         found.mistakes += [f"{path}: {mistake}" for mistake in error.mistakes]
+        whole = False
+        configuration, broken = usable(path) or (None, broken)
     found.mistakes += wiring.pattern_mistakes(configuration) + wiring.detector_mistakes(configuration)
     found.mistakes += _strangers()
     if configuration is not None and machine:
-        _examine_machine(configuration, found)
+        found.mistakes += [] if "data_dir" in broken else _folder(configuration.below())
+        found.mistakes += _ports(configuration)
+        if whole:
+            _examine_whole(configuration, found)
     if not found.mistakes:
         found.notes.append(f"{path}: nothing is wrong")
     return found
 
 
-def _examine_machine(configuration: Configuration, found: Examination) -> None:
-    found.mistakes += _folder(configuration.below())
+def _examine_whole(configuration: Configuration, found: Examination) -> None:
     found.notes += _unread(configuration)
     if not configuration.listener:
         found.mistakes.append(
@@ -71,13 +78,19 @@ def _examine_machine(configuration: Configuration, found: Examination) -> None:
         )
     if not configuration.device:
         found.notes.append("no [[device]] is named: silence and drift cannot be noticed")
+
+
+def _ports(configuration: Configuration) -> list[str]:
+    """Those that nothing of ours has at the moment."""
+    mistakes = []
     if not receiver_status(configuration)["running"]:
-        found.mistakes += [trouble for item in configuration.listener for trouble in _port(item.protocol, item.address)]
+        mistakes += [trouble for item in configuration.listener for trouble in _port(item.protocol, item.address)]
     try:
         if running_service(configuration) is None:
-            found.mistakes += _port("tcp", configuration.web.address, "web.address")
+            mistakes += _port("tcp", configuration.web.address, "web.address")
     except Failure as failure:
-        found.mistakes.append(str(failure))
+        mistakes.append(str(failure))
+    return mistakes
 
 
 def _unread(configuration: Configuration) -> list[str]:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from hsmtrail.usable import usable
+from support.bench import write_detector
 from support.installation import BASIC, as_process, eventually
 from support.typed import typed
 
@@ -80,6 +82,64 @@ def test_check_tells_mistakes_of_all_kinds_at_once(site):
     assert done.returncode == 2
     for wanted in ("is no folder", "bad.sql", "bad.toml", f"127.0.0.1:{port}: cannot be bound", "4 mistakes found"):
         assert wanted in done.stderr, done.stderr
+
+
+def test_check_needs_one_round(site):
+    """Mistakes of the file hide none of the detectors' values, of the patterns or of the ports."""
+    (site.folder / "own").mkdir()
+    write_detector(
+        site.folder / "own", "DROP TABLE events", id="OWN-01", more="[parameters]\nleast = { default = 3, why = 'x' }"
+    )
+    (site.folder / "own" / "bad.toml").write_text("nothing = [")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site.write(
+            'detector_folders = ["own"]\npattern_folders = ["own"]\ncolour = 1\n'
+            + BASIC.replace('protocol = "udp"', 'protocol = "carrier pigeon"')
+            + f'[[listener]]\nname = "taken"\nprotocol = "tcp"\naddress = "127.0.0.1:{port}"\n'
+            + "[detectors.AUTH-02.parameters]\nshade = 1\n[detectors.OWN-01.parameters]\nleast = 'few'\n[detectors.NO-01]\n"
+        )
+        done = site.command("check", check=False)
+    assert done.returncode == 2
+    for wanted in (
+        "colour  is no key of this table",
+        "listener[1].protocol = 'carrier pigeon'",
+        "[detectors.AUTH-02.parameters] shade  no such parameter",
+        "[detectors.OWN-01.parameters] least = 'few'  wants a value like 3",
+        "[detectors.NO-01] there is no such detector",
+        "bad.toml",
+        f"127.0.0.1:{port}: cannot be bound",
+    ):
+        assert wanted in done.stderr, done.stderr
+    assert "[detectors.OWN-01] there is no such detector" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("", {"data_dir"}),
+        ("data_dir = 7\n", {"data_dir"}),
+        ('data_dir = "d"\n[[listener]]\nname = "a"\n', {"listener"}),
+        ('data_dir = "d"\n[[device]]\nname = "a"\nhosts = ["", "h", ""]\nserials = ["x"]\n', {"device"}),
+        ('data_dir = "d"\n[[partition]]\ndevice = "a"\nlimits = { so = 3, co = "x" }\n', {"partition"}),
+        ('data_dir = "d"\n[retention]\nhot = "soon"\n', {"retention"}),
+        ('data_dir = "d"\ndevice = 7\ncolour = [1]\n', {"device", "colour"}),
+        ('data_dir = "d"\n[[alert.email]]\nname = "m"\n', {"alert"}),
+    ],
+)
+def test_what_is_right_is_used(site, text, broken):
+    """Whatever is wrong is left out, and what it was part of is named."""
+    site.write(text)
+    configuration, named = usable(site.config)
+    assert named == broken
+    assert configuration.data_dir in ("d", "data")
+    assert [host for device in configuration.device for host in device.hosts] in ([], ["h"])
+
+
+def test_a_file_that_is_no_toml_is_of_no_use(site):
+    """There is nothing to look at."""
+    site.write("data_dir = [")
+    assert usable(site.config) is None
 
 
 def test_check_says_what_nobody_reads_yet(site):
