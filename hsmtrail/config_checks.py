@@ -208,7 +208,7 @@ def _tls_files(listeners: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _partners(devices: list[Mapping[str, Any]]) -> Iterator[str]:
-    names = {item.get("name") for item in devices}
+    names = [item.get("name") for item in devices]
     for number, item in enumerate(devices, 1):
         partner = item.get("partner", "")
         if partner and (partner not in names or partner == item.get("name")):
@@ -216,7 +216,7 @@ def _partners(devices: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _partitions(partitions: list[Mapping[str, Any]], devices: list[Mapping[str, Any]]) -> Iterator[str]:
-    names = {item.get("name") for item in devices}
+    names = [item.get("name") for item in devices]
     for number, item in enumerate(partitions, 1):
         if isinstance(item.get("device"), str) and item["device"] not in names:
             yield f"partition[{number}].device = {item['device']!r}  wants the name of a [[device]]"

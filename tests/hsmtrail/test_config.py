@@ -71,6 +71,10 @@ def test_every_key_of_the_template_is_a_real_key(tmp_path):
             "listener address  'udp 127.0.0.1:5514' stands 2 times",
         ),
         (MINIMAL + '[[device]]\nname = "x"\npartner = "y"\n', "wants the name of another [[device]]"),
+        (
+            MINIMAL + '[[device]]\nname = ["x"]\npartner = "y"\n',
+            "device[1].name = ['x']  input should be a valid string",
+        ),
         (MINIMAL + '[[partition]]\ndevice = "x"\n', "partition[1].device = 'x'  wants the name of a [[device]]"),
         (
             MINIMAL + '[[device]]\nname = "x"\n' + 2 * '[[partition]]\ndevice = "x"\ncontainer = "20"\n',
