@@ -37,7 +37,9 @@ MAX_BYTES = 28 << 20
 """Of lines parsed at once."""
 
 MAX_WAIT = 0.25
-"""Seconds from one reading to the next at least, unless MAX_BYTES wait: small commits cost as much as large ones."""
+SHARE = 6
+"""From one reading to the next it waits, unless MAX_BYTES wait, SHARE times as long as it last took to parse and store,
+at most MAX_WAIT seconds: few lines are there soon, and small commits, which cost as much as large ones, stay rare."""
 
 FULL_SECONDS = 0.2
 """So often the parsing thread looks whether the storing one still lives while it waits for room."""
@@ -97,6 +99,7 @@ class Loader:
         self._pieces: queue.Queue[Piece | None] = queue.Queue(1)
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
+        self._parsing = self._storing = 0.0
         self._stopping = threading.Event()
         self._drain = False
         self._failure: BaseException | None = None
@@ -153,13 +156,17 @@ class Loader:
     def _parse_all(self) -> None:
         try:
             while (gathered := self._gather()).batches:
+                began = time.monotonic()
                 said = [stored_batch(batch) for batch in gathered.batches]
-                self._hand_over(Piece(said, rows_of(gathered.batches, self._parser), gathered.moments))
+                piece = Piece(said, rows_of(gathered.batches, self._parser), gathered.moments)
+                self._parsing = time.monotonic() - began
+                self._hand_over(piece)
+                del piece  # a large one; the next may be long in coming
         finally:
             self._hand_over(None)
 
     def _gather(self) -> Gathered:
-        """The next batches: at once after a pause, else MAX_WAIT after the last ones. None: it is time to end."""
+        """The next batches: at once after a pause, else a while after the last ones. None: it is time to end."""
         found: list[SpooledBatch] = []
         size = moments = 0
         while not self._stopping.is_set():
@@ -168,12 +175,15 @@ class Loader:
             moments += self._noted(more, moment)
             found += more
             size += sum(batch.table.nbytes for batch in more)
-            waited = time.monotonic() - self._gathered_at >= self._max_wait
+            waited = time.monotonic() - self._gathered_at >= self._rest()
             if size >= self._max_bytes or (found and waited) or (self._drain and not more):
                 break
             self._stopping.wait(POLL_SECONDS)
         self._gathered_at = time.monotonic()
         return Gathered(found, moments)
+
+    def _rest(self) -> float:
+        return min(self._max_wait, SHARE * (self._parsing + self._storing))
 
     def _noted(self, batches: list[SpooledBatch], moment: datetime) -> int:
         """How many moments were added to those of waiting lines."""
@@ -196,7 +206,9 @@ class Loader:
 
     def _store_all(self) -> None:
         while (piece := self._pieces.get()) is not None:
+            began = time.monotonic()
             stored = self._writer.store(piece.batches, piece.rows)
+            self._storing = time.monotonic() - began
             for _ in range(piece.moments):
                 self._waiting.popleft()
             self._commits += 1
