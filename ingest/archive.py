@@ -44,7 +44,7 @@ def names(data_dir: Path) -> list[str]:
 
 
 def evidence_files(data_dir: Path, name: str) -> list[EvidenceFile]:
-    """All segments of one spool in order. One that is sealed and not yet removed from the spool is named once, sealed.
+    """All segments of one spool in order. One that is sealed and not yet removed from the spool is read there.
 
     The spool is looked at first: what is sealed meanwhile is then seen in the archive, and nothing is missed.
     """
@@ -54,5 +54,6 @@ def evidence_files(data_dir: Path, name: str) -> list[EvidenceFile]:
     firsts = sorted({*unsealed, *sealed})
     followed = dict(zip(firsts, [*firsts[1:], None], strict=True)) if firsts else {}
     return [
-        EvidenceFile(sealed.get(first) or unsealed[first], first, followed[first], first in sealed) for first in firsts
+        EvidenceFile(unsealed.get(first) or sealed[first], first, followed[first], first not in unsealed)
+        for first in firsts
     ]

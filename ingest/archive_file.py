@@ -6,9 +6,13 @@ of SPOOL_SCHEMA. Any program reads it: `SELECT batch, unnest(lines, recursive :=
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-WORDS = ("batch", "first_record", "rows", "sha256", "previous", "committed_at", "counters", "mac")
+    from ingest.archive_manifest import Sealed
+
+WORDS = ("batch", "first_record", "rows", "sha256", "previous", "committed_at", "counters", "mac", "message_before")
 NUMBERS = ("batch", "first_record", "rows")
 RUNNING = (1 << NUMBER_BITS) - 1
 LINE = pa.struct(list(SPOOL_SCHEMA))
@@ -34,9 +40,16 @@ GROUP_BYTES = 2 << 20
 """Of lines in one row group: what is in memory at a time, and what a damaged place costs at most."""
 
 GROUP_BATCHES = 1024
+TRIAL = """
+import sys
+from pathlib import Path
+from ingest.archive_file import proven_fresh
+for batch in proven_fresh(Path(sys.argv[1])):
+    pass
+"""
 
 
-def write_sealed(file: Any, batches: Iterable[StoredBatch]) -> None:  # noqa: ANN401  (an open binary file)
+def write_sealed(file: BinaryIO, batches: Iterable[StoredBatch], group_bytes: int = GROUP_BYTES) -> None:
     """Write the batches of one segment, a row group at a time."""
     import pyarrow.parquet as pq
 
@@ -44,20 +57,19 @@ def write_sealed(file: Any, batches: Iterable[StoredBatch]) -> None:  # noqa: AN
         file,
         SEALED_SCHEMA,
         compression="zstd",
-        write_page_checksum=True,
-        use_dictionary=[*WORDS[5:7], *(f"lines.list.element.{name}" for name in SPOOL_SCHEMA.names[1:-1])],
+        use_dictionary=["counters", *(f"lines.list.element.{name}" for name in SPOOL_SCHEMA.names[1:-1])],
         write_statistics=list(NUMBERS),
         store_schema=False,
     ) as writer:
-        for group in _groups(batches):
+        for group in _groups(batches, group_bytes):
             writer.write_table(pa.table(_columns(group), schema=SEALED_SCHEMA), row_group_size=len(group))
 
 
-def _groups(batches: Iterable[StoredBatch]) -> Iterator[list[StoredBatch]]:
+def _groups(batches: Iterable[StoredBatch], group_bytes: int) -> Iterator[list[StoredBatch]]:
     group: list[StoredBatch] = []
     size = 0
     for batch in batches:
-        if group and (size + batch.table.nbytes > GROUP_BYTES or len(group) >= GROUP_BATCHES):
+        if group and (size + batch.table.nbytes > group_bytes or len(group) >= GROUP_BATCHES):
             yield group
             group, size = [], 0
         group.append(batch)
@@ -82,7 +94,7 @@ def _columns(group: list[StoredBatch]) -> list[pa.Array]:
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """A part of a sealed file that is read at once; bytes in the file, and the batches in it as its footer says."""
+    """A part of a sealed file that is read at once; bytes in the file, and the last batch in it."""
 
     number: int
     start: int
@@ -90,52 +102,96 @@ class RowGroup:
     last_batch: int
 
 
-def proven_sealed(path: Path, after_batch: int = 0) -> Iterator[StoredBatch | Unreadable]:
-    """Every batch behind one (running number) that can be proven, and the ranges of bytes that cannot be read.
+def parts_of(path: Path) -> tuple[list[int], list[str]]:
+    """Where the row groups end, and the footer; and the digest of each part (the first 16 digits).
 
-    Places of batches are those of their row group.
+    For a file that was just written: what the library makes of damaged bytes may end the process.
     """
     import pyarrow.parquet as pq
 
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True, memory_map=False)
-        groups = _row_groups(file.metadata)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        yield Unreadable(0, path.stat().st_size, "the footer cannot be read")
+    ends = [group.end for group in _row_groups(pq.read_metadata(path))] + [path.stat().st_size]
+    return ends, part_digests(path, ends)
+
+
+def part_digests(path: Path, ends: list[int]) -> list[str]:
+    """Of the parts that end there, and of what is behind the last one, if anything is."""
+    with path.open("rb") as file:
+        found = [_digest(file.read(end - start)) for start, end in itertools.pairwise([0, *ends])]
+        rest = file.read()
+    return [*found, _digest(rest)] if rest else found
+
+
+def _digest(octets: bytes) -> str:
+    return hashlib.sha256(octets).hexdigest()[:16]
+
+
+def proven_sealed(path: Path, sealed: Sealed | None, after_batch: int = 0) -> Iterator[StoredBatch | Unreadable]:
+    """Every batch behind one (running number) that can be proven, and the ranges of bytes that cannot be read.
+
+    `sealed` is what the manifest says of the file: no part of it is read before its digest is right. Without it another
+    process has to read the file first. Places of batches are those of their row group.
+    """
+    import pyarrow.parquet as pq
+
+    size = path.stat().st_size
+    if sealed is None and not _can_be_read(path):
+        yield Unreadable(0, size, "it cannot be read, and no line of the manifest says which part of it is damaged")
         return
-    with file:
-        for group in groups:
-            if group.last_batch & RUNNING > after_batch:
-                yield from _proven_group(file, group, after_batch)
+    with path.open("rb") as octets:
+        if sealed is not None and not (size == sealed.bytes and _is_sound(octets, sealed, len(sealed.ends) - 1)):
+            yield Unreadable(0, max(size, sealed.bytes), "its footer is damaged: nothing of it can be read")
+            return
+        with pq.ParquetFile(path, memory_map=False) as file:
+            for group in _row_groups(file.metadata):
+                if group.last_batch & RUNNING <= after_batch:
+                    continue
+                if sealed is not None and not _is_sound(octets, sealed, group.number):
+                    yield Unreadable(group.start, group.end, "a row group is damaged")
+                else:
+                    yield from _proven_group(file, group, after_batch)
+
+
+def proven_fresh(path: Path) -> Iterator[StoredBatch | Unreadable]:
+    """All batches of a file that was just written."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, memory_map=False) as file:
+        for group in _row_groups(file.metadata):
+            yield from _proven_group(file, group, 0)
+
+
+def _is_sound(file: BinaryIO, sealed: Sealed, part: int) -> bool:
+    start, end = (sealed.ends[part - 1] if part else 0), sealed.ends[part]
+    file.seek(start)
+    return _digest(file.read(end - start)) == sealed.digests[part]
+
+
+def _can_be_read(path: Path) -> bool:
+    """Tried by another process, which damaged bytes may end."""
+    done = subprocess.run([sys.executable, "-c", TRIAL, os.fspath(path)], capture_output=True, check=False)  # noqa: S603
+    return done.returncode == 0
 
 
 def _row_groups(metadata: Any) -> list[RowGroup]:  # noqa: ANN401  (pyarrow.parquet has no types)
-    found = []
+    """They follow one another from the start of the file."""
+    found: list[RowGroup] = []
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         columns = [group.column(place) for place in range(group.num_columns)]
-        starts = [_start(column) for column in columns]
-        ends = [start + column.total_compressed_size for start, column in zip(starts, columns, strict=True)]
-        statistics = columns[0].statistics
-        last = statistics.max if statistics is not None and statistics.has_min_max else 2**64 - 1
-        found.append(RowGroup(number, min(starts), max(ends), last))
+        end = max(_start(column) + column.total_compressed_size for column in columns)
+        found.append(RowGroup(number, found[-1].end if found else 0, end, columns[0].statistics.max))
     return found
 
 
 def _start(column: Any) -> int:  # noqa: ANN401
-    first = column.dictionary_page_offset if column.has_dictionary_page else None
-    return int(column.data_page_offset if first is None else first)
+    return int(column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset)
 
 
 def _proven_group(file: Any, group: RowGroup, after_batch: int) -> Iterator[StoredBatch | Unreadable]:  # noqa: ANN401
     try:
-        table = file.read_row_group(group.number).cast(SEALED_SCHEMA).combine_chunks()
-        batches = list(_batches(table, group))
-    except (pa.ArrowException, OSError, ValueError, OverflowError):
-        start, end = _bad_columns(file, group)
-        yield Unreadable(start, end, "a page cannot be read")
+        batches = list(_batches(file.read_row_group(group.number).cast(SEALED_SCHEMA).combine_chunks(), group))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield Unreadable(group.start, group.end, f"a row group cannot be read ({type(error).__name__})")
         return
     for batch in batches:
         if int(batch.metadata["batch"]) & RUNNING > after_batch:
@@ -155,18 +211,3 @@ def _batches(table: pa.Table, group: RowGroup) -> Iterator[StoredBatch]:
         place += rows
     if place != lines.num_rows:
         raise ValueError("lines that belong to no batch")
-
-
-def _bad_columns(file: Any, group: RowGroup) -> tuple[int, int]:  # noqa: ANN401
-    """From the first column that cannot be read to the last."""
-    metadata = file.metadata.row_group(group.number)
-    bad = []
-    for place in range(metadata.num_columns):
-        column = metadata.column(place)
-        try:
-            file.reader.read_row_group(group.number, [place])
-        except (pa.ArrowException, OSError, ValueError):
-            bad.append((_start(column), _start(column) + column.total_compressed_size))
-    if not bad:
-        return group.start, group.end
-    return min(start for start, _ in bad), max(end for _, end in bad)

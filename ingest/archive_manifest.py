@@ -20,12 +20,16 @@ NAME = "manifest.jsonl"
 ROOT = "0" * 64
 """What the first line is chained on."""
 
+LONGEST = 1 << 20
+"""Bytes of a line; sealing keeps the number of row groups far below what fills it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """One sealed segment; numbers with the receiver's. `sha256` is the file's, `sha256_of_last` its last batch's.
 
-    `pieces` are the digests of each `piece_bytes` of the file, to say where a file is not what it was.
+    `digests` are those of the parts of the file that end at `ends` (row groups, then the footer), to say which part is
+    not what it was, and to read the others.
     """
 
     file: str
@@ -37,8 +41,8 @@ class Sealed:
     records: int
     chained_on: str
     sha256_of_last: str
-    piece_bytes: int
-    pieces: list[str]
+    ends: list[int]
+    digests: list[str]
     sealed_at: str
 
 
@@ -91,13 +95,15 @@ def read_manifest(data_dir: Path) -> bytes:
         return b""
 
 
+def listed(data_dir: Path) -> dict[str, Sealed]:
+    """What the manifest says of each file, by its place below data_dir."""
+    found = (line.sealed for line in lines(read_manifest(data_dir)))
+    return {sealed.file: sealed for sealed in found if sealed is not None}
+
+
 def last_of(data_dir: Path, name: str) -> Sealed | None:
     """The newest line of one spool, of those that can be read."""
-    found = [
-        line.sealed
-        for line in lines(read_manifest(data_dir))
-        if line.sealed is not None and line.sealed.file.split("/")[1] == name
-    ]
+    found = (sealed for sealed in listed(data_dir).values() if sealed.file.split("/")[1] == name)
     return max(found, key=lambda sealed: sealed.last_batch, default=None)
 
 
@@ -126,7 +132,7 @@ def cut_tail(data_dir: Path) -> None:
 def _end(file: int) -> tuple[str, int]:
     """The digest of the last line, and where the next one goes."""
     size = os.fstat(file).st_size
-    tail = os.pread(file, 1 << 16, max(0, size - (1 << 16)))
+    tail = os.pread(file, LONGEST, max(0, size - LONGEST))
     if not size:
         return ROOT, 0
     line = _line(tail[tail.rfind(b"\n", 0, -1) + 1 :], 0)

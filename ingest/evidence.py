@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest import counters
-from ingest.archive import evidence_files
+from ingest.archive import evidence_files, sealed_files
 from ingest.archive_file import proven_sealed
+from ingest.archive_manifest import listed
 from ingest.spool_batch import NUMBER_BITS, SpooledBatch
 from ingest.spool_head import read_head
 from ingest.spool_recovery import committed_at
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.archive import EvidenceFile
+    from ingest.archive_manifest import Sealed
     from ingest.spool_segment import StoredBatch
 
 RUNNING = (1 << NUMBER_BITS) - 1
@@ -38,12 +40,12 @@ class Damage:
 
 def batches(data_dir: Path, name: str, after_batch: int = 0) -> Iterator[SpooledBatch | Damage]:
     """Behind one batch (running number), in order. A batch that is not there at all is missing in silence: count."""
-    seen = after_batch
+    seen, sealed = after_batch, listed(data_dir)
     for file in evidence_files(data_dir, name):
         if file.next_batch is not None and file.next_batch - 1 <= seen:
             continue
         place = file.path.relative_to(data_dir).as_posix()
-        for found in _of(data_dir, name, file, seen):
+        for found in _of(data_dir, name, file, sealed.get(place), seen):
             if isinstance(found, Unreadable):
                 yield Damage(place, found.start, found.end, found.why)
             elif (number := int(found.metadata["batch"]) & RUNNING) > seen:
@@ -51,19 +53,21 @@ def batches(data_dir: Path, name: str, after_batch: int = 0) -> Iterator[Spooled
                 yield spooled(found, place)
 
 
-def _of(data_dir: Path, name: str, file: EvidenceFile, after: int) -> Iterator[StoredBatch | Unreadable]:
+def _of(
+    data_dir: Path, name: str, file: EvidenceFile, sealed: Sealed | None, after: int
+) -> Iterator[StoredBatch | Unreadable]:
     """What the file has; a segment that is sealed at this moment is read from the archive."""
     if file.sealed:
-        yield from proven_sealed(file.path, after)
+        yield from proven_sealed(file.path, sealed, after)
         return
     try:
         head = read_head(data_dir / "spool" / name)
         is_open = head is not None and head.segment == file.first_batch
         yield from proven_batches(file.path, head.committed if head is not None and is_open else None)
     except FileNotFoundError:
-        again = next((one for one in evidence_files(data_dir, name) if one.first_batch == file.first_batch), None)
-        if again is not None and again.sealed:
-            yield from proven_sealed(again.path, after)
+        path = sealed_files(data_dir, name).get(file.first_batch)
+        if path is not None:
+            yield from proven_sealed(path, listed(data_dir).get(path.relative_to(data_dir).as_posix()), after)
 
 
 def spooled(found: StoredBatch, place: str) -> SpooledBatch:

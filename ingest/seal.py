@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ingest import archive_manifest
 from ingest.archive import names, sealed_files, sealed_path
-from ingest.archive_file import WORDS, proven_sealed, write_sealed
+from ingest.archive_file import GROUP_BYTES, WORDS, parts_of, proven_fresh, write_sealed
 from ingest.archive_manifest import ManifestDamaged, Sealed
 from ingest.spool_batch import NUMBER_BITS
 from ingest.spool_head import read_head
@@ -89,7 +89,7 @@ def _write(data_dir: Path, name: str, source: Path, stopping: Callable[[], bool]
     part = (data_dir / file).with_name(f".{file.name}{PART}")
     try:
         with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as target:
-            write_sealed(target, _noted(_whole(source, place), seen, stopping))
+            write_sealed(target, _noted(_whole(source, place), seen, stopping), _group_bytes(source))
             target.flush()
             os.fsync(target.fileno())
         _read_back(part, seen[0], stopping)
@@ -102,9 +102,14 @@ def _write(data_dir: Path, name: str, source: Path, stopping: Callable[[], bool]
     return sealed
 
 
+def _group_bytes(source: Path) -> int:
+    """Lines in memory at a time; so much of them that the row groups of a large segment are some hundreds."""
+    return max(GROUP_BYTES, source.stat().st_size // 64)
+
+
 def _read_back(part: Path, contents: Contents, stopping: Callable[[], bool]) -> None:
     """What is on disk must be what was read from the spool, each batch with a digest that its rows prove."""
-    if _contents(proven_sealed(part), stopping).proof != contents.proof:
+    if _contents(proven_fresh(part), stopping).proof != contents.proof:
         raise NotSealed("the file that was written has other batches than its segment")
 
 
@@ -161,51 +166,34 @@ class _Summary:
 
 def _described(file: str, part: Path, contents: Contents) -> Sealed:
     first, last = contents.first.metadata, contents.last.metadata
-    whole, piece_bytes, pieces = digests(part)
+    ends, digests = parts_of(part)
     return Sealed(
         file=file,
         bytes=part.stat().st_size,
-        sha256=whole,
+        sha256=_sha256(part),
         first_batch=int(first["batch"]),
         last_batch=int(last["batch"]),
         first_record=int(first["first_record"]),
         records=contents.records,
         chained_on=first["previous"],
         sha256_of_last=last["sha256"],
-        piece_bytes=piece_bytes,
-        pieces=pieces,
+        ends=ends,
+        digests=digests,
         sealed_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
     )
 
 
-def digests(path: Path) -> tuple[str, int, list[str]]:
-    """Of the whole file, and of at most 256 pieces of it (the first 16 digits), so that a wrong one can be named."""
-    piece_bytes = max(1 << 16, -(-path.stat().st_size // 256))
-    whole, pieces = hashlib.sha256(), []
-    with path.open("rb") as file:
-        while piece := file.read(piece_bytes):
-            whole.update(piece)
-            pieces.append(hashlib.sha256(piece).hexdigest()[:16])
-    return whole.hexdigest(), piece_bytes, pieces
-
-
 def _sha256(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return digests(path)[0]
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
     return ""
 
 
 def _line_of(data_dir: Path, name: str, first_batch: int) -> Sealed | None:
     """A line that was written before we were ended."""
-    found = (line.sealed for line in archive_manifest.lines(archive_manifest.read_manifest(data_dir)))
-    return next(
-        (
-            sealed
-            for sealed in found
-            if sealed and sealed.file.split("/")[1] == name and sealed.first_batch & RUNNING == first_batch
-        ),
-        None,
-    )
+    found = archive_manifest.listed(data_dir).values()
+    ours = (sealed for sealed in found if sealed.file.split("/")[1] == name)
+    return next((sealed for sealed in ours if sealed.first_batch & RUNNING == first_batch), None)
 
 
 def _mend_manifest(data_dir: Path) -> None:
