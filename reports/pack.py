@@ -48,7 +48,7 @@ def make_pack(cursor: duckdb.DuckDBPyConnection, period: Period, settings: PackS
         period=period,
         organisation=settings.organisation,
         verdict=top.verdict(found, acts, trust),
-        facts=top.facts(found, acts, logins, trust, _before(ask, period.previous(), settings), period),
+        facts=top.facts(found, acts, logins, trust, _before(ask, period, settings), period),
         quality=trust,
         findings=found,
         privileged=acts,
@@ -60,7 +60,12 @@ def make_pack(cursor: duckdb.DuckDBPyConnection, period: Period, settings: PackS
     )
 
 
-def _before(ask: Questions, period: Period, settings: PackSettings) -> top.Before:
+def _before(ask: Questions, now: Period, settings: PackSettings) -> top.Before | None:
+    """The figures of the period before; None when the store reaches no further back than this one."""
+    oldest = ask.row(authentication.Oldest, "oldest", now).event_at
+    if oldest is None or oldest >= now.begin:
+        return None
+    period = now.previous()
     streaks = ask.rows(authentication.Streak, "ladders", period)
     appliance = ask.row(authentication.ApplianceFailures, "appliance_failure_count", period)
     acts = ask.row(privileged.ActCount, "privileged_count", period, grace_minutes=settings.grace_minutes)
@@ -75,7 +80,7 @@ def _before(ask: Questions, period: Period, settings: PackSettings) -> top.Befor
 def _shown_records(found: findings.Findings, state: configuration.Configuration, trust: quality.Quality) -> list[int]:
     """The lines that the pack links to."""
     return [
-        *(record for finding in (*found.open, *found.handled) for record in finding.records),
+        *(record for finding in (*found.open, *found.covered, *found.handled) for record in finding.records),
         *(difference.record_id for difference in state.differences),
         *(row.record_id for row in trust.unread),
     ]

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reports.text import clipped, counted, duration, listed, moment, number, sentence, span
+from reports.sections.finding_words import told
+from reports.text import counted, duration, listed, number, sentence, span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from reports.period import Period
     from reports.questions import Questions
     from reports.settings import PackSettings
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
-WORDS_AT_MOST, WORDS_EACH = 600, 160
-"""Characters of a finding's sentence, and of one figure in it."""
-STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?")
-SAID = {"device", "severity"}
-"""Columns that the subject and the heading say already."""
-
-PHRASES = {"what", "consequence"}
-"""Columns whose text needs no name before it."""
+COVERED = ("low", "info")
+"""Severities that an approved change settles: its ticket is the decision. What is worse wants one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,11 @@ class Row:
     detector_sha256: str
     alerted_at: datetime | None
     alert_made_at: datetime | None
+
+    @property
+    def covered(self) -> bool:
+        """Whether the approved change that it fell into has decided it."""
+        return self.state == "open" and bool(self.change_ticket) and self.severity in COVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,16 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """P2. `open` and `handled` are worst first; `not_shown` were open and beyond what a pack lists."""
+    """P2. `open` wait for a decision, `covered` have that of their change, `handled` a person's; each worst first.
+
+    `not_shown` were open and beyond what a pack lists.
+    """
 
     answer: str
     remarks: tuple[str, ...]
     in_period: int
     open: tuple[Finding, ...]
+    covered: tuple[Finding, ...]
     handled: tuple[Finding, ...]
     not_shown: int
     lowered: int
@@ -127,19 +132,22 @@ class Findings:
 
 def read(ask: Questions, period: Period, settings: PackSettings) -> Findings:
     rows = ask.rows(Row, "findings", period)
-    waiting = [row for row in rows if row.state == "open"]
-    shown = waiting[: settings.findings_shown]
-    handled = [row for row in rows if row.state != "open"][: settings.findings_shown]
-    links = _links(ask, period, settings, [row.id for row in (*shown, *handled)])
+    waiting = [row for row in rows if row.state == "open" and not row.covered]
+    covered = [row for row in rows if row.covered and row.last_seen >= period.begin]
+    handled = [row for row in rows if row.state != "open"]
+    lists = [some[: settings.findings_shown] for some in (waiting, covered, handled)]
+    links = _links(ask, period, settings, [row.id for some in lists for row in some])
+    shown = [tuple(_finding(row, settings, period, links) for row in some) for some in lists]
     lowered = sum(bool(row.change_ticket) for row in rows)
     alerts = ask.rows(Alerts, "alerts", period)
     return Findings(
         answer=answer(len(waiting)),
-        remarks=tuple(remarks(rows, lowered, alerts)),
+        remarks=tuple(remarks(handled, len(covered), lowered, alerts)),
         in_period=ask.row(Number, "finding_count", period).number,
-        open=tuple(_finding(row, settings, period, links) for row in shown),
-        handled=tuple(_finding(row, settings, period, links) for row in handled),
-        not_shown=len(waiting) - len(shown),
+        open=shown[0],
+        covered=shown[1],
+        handled=shown[2],
+        not_shown=len(waiting) - len(shown[0]),
         lowered=lowered,
         alerts=alerts,
         suppressions=ask.rows(Suppression, "suppressions", period),
@@ -151,9 +159,11 @@ def answer(waiting: int) -> str:
     return f"{sentence(counted(waiting, 'finding'))} to decide" if waiting else "Nothing waits for a decision"
 
 
-def remarks(rows: tuple[Row, ...], lowered: int, alerts: tuple[Alerts, ...]) -> list[str]:
+def remarks(handled: Sequence[Row], covered: int, lowered: int, alerts: tuple[Alerts, ...]) -> list[str]:
     said = []
-    handled = [row for row in rows if row.state != "open"]
+    if covered:
+        verb = "is" if covered == 1 else "are"
+        said.append(f"{sentence(counted(covered, 'low finding'))} {verb} covered by an approved change.")
     if handled:
         acknowledged = sum(row.state == "acknowledged" for row in handled)
         said.append(
@@ -200,49 +210,3 @@ def _finding(row: Row, settings: PackSettings, period: Period, links: dict[int, 
         carried_over=row.last_seen < period.begin,
         records=links.get(row.id, ()),
     )
-
-
-def told(subject: str, columns: dict[str, Any]) -> str:
-    """The finding's columns as one sentence: 'so on hsm-ams-2: 2 failures; 1 try left.'"""
-    parts = [
-        _phrase(name, value)
-        for name, value in columns.items()
-        if name not in SAID and value is not False and value not in (None, "", []) and value != subject_of(subject)
-    ]
-    text = f"{subject}: {'; '.join(parts)}" if parts else subject
-    return clipped(text, WORDS_AT_MOST).rstrip(".") + "."
-
-
-def _phrase(name: str, value: object) -> str:
-    """'2 failures', '1 try left', 'ended', 'sources 192.0.2.50'; what is not so is not said."""
-    words = name.replace("_", " ")
-    if value is True:
-        return words
-    if isinstance(value, int) and words.partition(" ")[0].endswith("s"):  # a plural: it counts something
-        return f"{number(value)} {_one(words) if value == 1 else words}"
-    return _value(value) if name in PHRASES else f"{words} {_value(value)}"
-
-
-def _one(words: str) -> str:
-    """'try left' of 'tries left': the first word in the singular."""
-    first, blank, rest = words.partition(" ")
-    single = first.removesuffix("ies") + "y" if first.endswith("ies") else first.removesuffix("s")
-    return single + blank + rest
-
-
-def subject_of(subject: str) -> str:
-    """What a subject says before the device: 'hsm policy 15' of 'hsm policy 15 on hsm-ams-1'."""
-    return subject.partition(" on ")[0]
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, list):
-        return listed([clipped(_value(part)) for part in value])
-    if isinstance(value, dict):
-        return clipped(json.dumps(value, ensure_ascii=False), WORDS_EACH)
-    text = str(value)
-    return moment(datetime.fromisoformat(text)) if STAMP.fullmatch(text) else clipped(text, WORDS_EACH)

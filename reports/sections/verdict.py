@@ -84,33 +84,42 @@ def facts(  # noqa: PLR0913, PLR0917  (the whole pack in six numbers)
     privileged: Privileged,
     authentication: Authentication,
     quality: Quality,
-    before: Before,
+    before: Before | None,
     period: Period,
 ) -> tuple[Fact, ...]:
-    """Six numbers with those of the period before."""
+    """Six numbers with those of the period before, which is not measured when the store begins later."""
     now = quality.counts
-    last = "last week" if period.week else "the period before"
-    whole, whole_before = _hours(now, period), _hours(before.counts, period.previous())
-    return (
-        Fact("Findings", number(findings.in_period), f"{number(before.findings)} {last}"),
-        Fact("Privileged operations", number(privileged.counts.acts), f"{number(before.privileged)} {last}"),
-        Fact("Failed logins", number(authentication.failed_logins), f"{number(before.failed_logins)} {last}"),
-        Fact(
-            "Records",
-            number(now.records),
-            f"{percent(now.unread, now.records)} unread; {number(before.counts.records)} {last}",
-        ),
-        Fact(
-            "Hours heard",
-            f"{number(now.hours_heard)} of {whole}",
-            f"{number(before.counts.hours_heard)} of {whole_before} {last}",
-        ),
-        Fact(
+    figures = (
+        ("Findings", number(findings.in_period), ""),
+        ("Privileged operations", number(privileged.counts.acts), ""),
+        ("Failed logins", number(authentication.failed_logins), ""),
+        ("Records", number(now.records), f"{percent(now.unread, now.records)} unread; "),
+        ("Hours heard", f"{number(now.hours_heard)} of {_hours(now, period)}", ""),
+        (
             "Devices heard",
             f"{number(now.devices_heard)} of {number(max(now.devices_configured, now.devices_heard))}",
-            f"{number(before.counts.devices_heard)} {last}",
+            "",
         ),
     )
+    last = "last week" if period.week else "the period before"
+    return tuple(
+        Fact(name, value, f"{beside}{then} {last}")
+        for (name, value, beside), then in zip(figures, _before(before, period.previous()), strict=True)
+    )
+
+
+def _before(before: Before | None, period: Period) -> list[str]:
+    if before is None:
+        return ["not measured"] * 6
+    counts = before.counts
+    return [
+        number(before.findings),
+        number(before.privileged),
+        number(before.failed_logins),
+        number(counts.records),
+        f"{number(counts.hours_heard)} of {_hours(counts, period)}",
+        number(counts.devices_heard),
+    ]
 
 
 def _hours(counts: Counts, period: Period) -> str:

@@ -153,6 +153,41 @@ def test_which_findings_belong_to_a_pack(shelf, pack):
     assert found.in_period == 2
 
 
+@pytest.mark.parametrize(
+    ("values", "decided"),
+    [
+        ({"severity": "low", "change_ticket": "CHG-1"}, True),
+        ({"severity": "info", "change_ticket": "CHG-1"}, True),
+        ({"severity": "medium", "change_ticket": "CHG-1"}, False),
+        ({"severity": "low"}, False),
+    ],
+)
+def test_an_approved_change_decides_what_is_low(shelf, pack, values, decided):
+    """A low finding inside a change is listed with its ticket; what is worse, and what has no ticket, waits for a person."""
+    shelf.line(MONDAY)
+    finding = shelf.finding(MONDAY, **values)
+    made = pack()
+    found = made.findings
+    assert [[one.row.id for one in some] for some in (found.open, found.covered)] == (
+        [[], [finding]] if decided else [[finding], []]
+    )
+    assert (found.answer == "Nothing waits for a decision") is decided
+    assert (found.remarks[:1] == ("One low finding is covered by an approved change.",)) is decided
+    assert made.verdict.startswith("No finding needs a decision." if decided else "One finding needs a decision.")
+    assert found.in_period == 1
+
+
+def test_what_a_change_decided_is_told_once(shelf, pack):
+    """In the pack of its own week; a person's decision may come later and is told then."""
+    old, covered = MONDAY - 9 * DAY, {"severity": "low", "change_ticket": "CHG-1"}
+    shelf.finding(old, **covered)
+    shelf.finding(old, last_seen=MONDAY + HOUR, title="lasting", **covered)
+    shelf.finding(MONDAY, state="closed", title="closed", **covered)
+    found = pack(PackSettings(findings_shown=1)).findings
+    assert [finding.row.title for finding in found.covered] == ["lasting"]
+    assert [finding.row.title for finding in found.handled] == ["closed"]
+
+
 def test_findings_are_worst_first(shelf, pack):
     """The worst comes first; among equals the oldest."""
     for place, severity in enumerate(("low", "critical", "info", "high", "critical")):
@@ -438,6 +473,32 @@ def test_the_week_before_stands_beside(shelf, pack):
         "168 of 168 last week",
         "1 last week",
     ]
+
+
+@pytest.mark.parametrize(
+    ("begins", "change"),
+    [
+        (MONDAY, "not measured last week"),
+        (MONDAY - timedelta(minutes=1), "0 last week"),
+        (None, "not measured last week"),
+    ],
+)
+def test_a_first_week_has_none_before_it(shelf, pack, begins, change):
+    """What nobody watched is no nought: the week before counts once the store reaches into it, or beyond."""
+    if begins is not None:
+        shelf.line(begins)
+    facts = {fact.name: fact.change for fact in pack().facts}
+    assert facts["Privileged operations"] == change
+    assert facts["Records"].startswith("0 % unread; ")
+    assert (facts["Records"] == "0 % unread; not measured last week") is change.startswith("not")
+
+
+def test_a_silent_week_is_measured(shelf, pack):
+    """The store reaches further back: hours that were not heard are a figure."""
+    shelf.device("hsm-ams-1")
+    shelf.line(MONDAY - 30 * DAY)
+    shelf.line(MONDAY)
+    assert {fact.name: fact.change for fact in pack().facts}["Hours heard"] == "0 of 168 last week"
 
 
 def test_later_lines_change_no_older_pack(shelf, pack):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reports import period
-from reports.sections import authentication, configuration, findings, privileged, provenance, verdict
+from reports.sections import authentication, configuration, finding_words, findings, privileged, provenance, verdict
 from reports.sections import quality_words as quality
 from reports.sections.quality import Channel, Counts, Custody, Gap, Quality, Sequence, Source
 from reports.settings import DetectorNote, PackSettings, RoleLimit
@@ -138,13 +138,13 @@ def test_findings_answer(waiting, words):
 )
 def test_told(columns, words):
     """A finding's columns read as one sentence; what is empty is left out."""
-    assert findings.told("so on hsm-ams-1", columns) == words
+    assert finding_words.told("so on hsm-ams-1", columns) == words
 
 
 def test_told_is_short():
     """A column without an end does not fill the pack."""
-    assert len(findings.told("x", {"text": "A" * 100_000})) < 200
-    assert len(findings.told("x", {f"c{n}": "A" * 50 for n in range(100)})) < findings.WORDS_AT_MOST + 30
+    assert len(finding_words.told("x", {"text": "A" * 100_000})) < 200
+    assert len(finding_words.told("x", {f"c{n}": "A" * 50 for n in range(100)})) < finding_words.WORDS_AT_MOST + 30
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def found(*severities, not_shown=0):
         findings.Finding(findings.Row(**(row | {"severity": severity})), "", "", carried_over=False, records=())
         for severity in severities
     )
-    return findings.Findings("", (), len(listed), listed, (), not_shown, 0, (), ())
+    return findings.Findings("", (), len(listed), listed, (), (), not_shown, 0, (), ())
 
 
 def acted(counts=NO_ACTS, destroyed=0):

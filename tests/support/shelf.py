@@ -304,6 +304,7 @@ def _rest(shelf: Shelf) -> None:
     shelf.finding(
         MONDAY, severity="low", state="closed", disposition="false_alarm", owner="admin", change_ticket="CHG-4411"
     )
+    shelf.finding(MONDAY, hostile[:1], title="Configuration differs", severity="low", change_ticket="CHG-4412")
     for place, accepted in ((1, True), (2, True), (3, False)):
         made = friday + timedelta(seconds=place)
         state = "delivered" if accepted else "waiting"
