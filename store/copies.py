@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -35,6 +35,9 @@ SPANS = 16
 
 APART = timedelta(hours=1)
 WITHIN_SECOND = timedelta(microseconds=999_999)
+NEAR = 100_000
+"""Records whose numbers are so far apart are not read by one look-up."""
+
 ZONES = timedelta(hours=15)
 """Two paths may have been given different zones for the same audit record."""
 
@@ -47,6 +50,7 @@ SOURCE = (
     .when(pl.col("host") != "")
     .then(pl.format("host {}", "host"))
 )
+SECOND = pl.when(~AUDIT).then(pl.col("event_at").dt.truncate("1s"))
 RUN = pl.when(pl.col("transport") == "import").then(pl.col("peer_identity")).otherwise(pl.lit(""))
 PATH = pl.format("{}\x1f{}\x1f{}", "listener", "peer", RUN)
 ORIGIN = ["device", "host", "hsm_serial", "listener", "peer", "transport", "peer_identity"]
@@ -63,25 +67,32 @@ SAID = (
 PROOF = pl.concat_str("mac", "raw_block").str.to_uppercase()
 
 KNOWN_SQL = """
-SELECT DISTINCT device, host, hsm_serial, listener, peer, transport, peer_identity, family,
-       if(audit_sequence IS NULL, NULL, 0::UBIGINT) AS audit_sequence
-FROM records
+SELECT DISTINCT device, host, hsm_serial, listener, peer, transport, peer_identity, family, audit_sequence
+FROM origins, (VALUES ('hsm_audit', 0::UBIGINT), ('', NULL)) AS kinds (family, audit_sequence)
 """
+"""What each origin may be the source of: an audit record or another line. No record is read for it."""
+
 FIELDS = """record_id, copy_of, listener, transport, peer, peer_identity, device, host, family, hsm_serial,
        audit_sequence, event_at, program, process_id, message, mac, raw_block"""
-AUDIT_SQL = f"""
-SELECT {FIELDS}
+AUDIT_SQL = """
+SELECT record_id
 FROM records
 SEMI JOIN wanted USING (hsm_serial, audit_sequence)
 WHERE event_at BETWEEN $first AND $last AND family = 'hsm_audit'
-"""  # noqa: S608  (a constant)
-OTHER_SQL = f"""
+"""
+OTHER_SQL = """
+SELECT record_id
+FROM records
+SEMI JOIN wanted ON date_trunc('second', event_at) = second AND records.program = wanted.program
+WHERE event_at BETWEEN $first AND $last
+"""
+WHOLE_SQL = f"""
 SELECT {FIELDS}
 FROM records
-SEMI JOIN wanted
-ON date_trunc('second', event_at) = second AND records.program = wanted.program AND records.message = wanted.message
-WHERE event_at BETWEEN $first AND $last
+SEMI JOIN found USING (record_id)
+WHERE record_id BETWEEN $first AND $last
 """  # noqa: S608  (a constant)
+"""Texts are long: only those of records that may be meant are read."""
 
 
 class KnownPaths:
@@ -132,8 +143,9 @@ def copies(cursor: duckdb.DuckDBPyConnection, known: KnownPaths, rows: pl.DataFr
     candidates = rows.filter(known.by_several(rows.select(source=SOURCE).to_series()))
     if candidates.is_empty():
         return None
-    arriving = _keyed(candidates).with_columns(copy_of=pl.lit(None, pl.UInt64), stored=pl.lit(value=False))
-    judged = _judged(pl.concat([_stored(cursor, arriving, candidates["event_at"]), arriving]))
+    stored = _stored(cursor, candidates).with_columns(stored=pl.lit(value=True))
+    arriving = candidates.with_columns(copy_of=pl.lit(None, pl.UInt64), stored=pl.lit(value=False))
+    judged = _judged(_keyed(pl.concat([stored, arriving.select(stored.columns)])))
     changed = judged.filter(pl.col("copy_of").ne_missing(pl.col("event")))
     new, old = changed.filter(~pl.col("stored")), changed.filter(pl.col("stored"))
     if changed.is_empty():
@@ -144,45 +156,39 @@ def copies(cursor: duckdb.DuckDBPyConnection, known: KnownPaths, rows: pl.DataFr
 
 def spans(moments: pl.Series) -> list[tuple[datetime, datetime]]:
     """Ranges that hold all moments, at most SPANS: a wrong clock must not make us read everything in between."""
-    seconds = moments.dt.truncate("1s").unique().sort()
-    gaps = seconds.diff().fill_null(timedelta(0))
+    ranges = _ranges(moments.dt.truncate("1s").unique().sort(), APART, timedelta(0))
+    return [(first, last + WITHIN_SECOND) for first, last in ranges]
+
+
+def _ranges(places: pl.Series, apart: Any, nothing: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401  (moments or numbers)
+    """Ranges that hold all places, which are sorted and unique, cut at the widest gaps that are wider than `apart`."""
+    gaps = places.diff().fill_null(nothing)
     widest = gaps.sort(descending=True).head(SPANS)
-    apart = max(APART, widest[SPANS - 1]) if widest.len() == SPANS else APART
-    starts = [seconds[0], *seconds.filter(gaps > apart)]
-    ends = [*seconds.filter((gaps > apart).shift(-1, fill_value=False)), seconds[-1]]
-    return [(first, last + WITHIN_SECOND) for first, last in zip(starts, ends, strict=True)]
+    apart = max(apart, widest[SPANS - 1]) if widest.len() == SPANS else apart
+    starts = [places[0], *places.filter(gaps > apart)]
+    ends = [*places.filter((gaps > apart).shift(-1, fill_value=False)), places[-1]]
+    return list(zip(starts, ends, strict=True))
 
 
-def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
-    other = ~AUDIT
-    return rows.select(
-        "record_id",
-        "hsm_serial",
-        "message",
-        path=PATH,
-        source=SOURCE,
-        imported=pl.col("transport") == "import",
-        second=pl.when(other).then(pl.col("event_at").dt.truncate("1s")),
-        program=pl.when(other).then("program").otherwise(pl.lit("")),
-        process_id=pl.when(other).then(pl.col("process_id").fill_null("")).otherwise(pl.lit("")),
-        audit_sequence=pl.when(AUDIT).then("audit_sequence"),
-        text=pl.when(other).then("message").otherwise(SAID),
-        proof=pl.when(AUDIT).then(PROOF),
+def _stored(cursor: duckdb.DuckDBPyConnection, candidates: pl.DataFrame) -> pl.DataFrame:
+    """What the store has that may be the same: the columns FIELDS."""
+    arriving = candidates.select("hsm_serial", "audit_sequence", "program", "event_at", audit=AUDIT, second=SECOND)
+    audit, others = arriving.filter("audit"), arriving.filter(~pl.col("audit"))
+    found = (
+        pl.concat(
+            [
+                *_looked_up(cursor, AUDIT_SQL, audit.select("hsm_serial", "audit_sequence"), audit["event_at"], ZONES),
+                *_looked_up(cursor, OTHER_SQL, others.select("second", "program"), others["event_at"], timedelta(0)),
+                pl.DataFrame(schema={"record_id": pl.UInt64}),
+            ]
+        )
+        .unique()
+        .sort("record_id")
     )
-
-
-def _stored(cursor: duckdb.DuckDBPyConnection, arriving: pl.DataFrame, moments: pl.Series) -> pl.DataFrame:
-    """What the store has of the same keys, in the columns of `arriving`."""
-    audit = arriving["audit_sequence"].is_not_null()
-    found = [
-        *_looked_up(cursor, AUDIT_SQL, arriving.filter(audit), moments.filter(audit), ZONES),
-        *_looked_up(cursor, OTHER_SQL, arriving.filter(~audit), moments.filter(~audit), timedelta(0)),
-    ]
-    keyed = [
-        _keyed(rows).with_columns(copy_of=rows["copy_of"], stored=pl.lit(value=True)).select(arriving.columns)
-        for rows in found
-    ]
-    return pl.concat([*keyed, arriving.clear()]).unique("record_id")
+    cursor.register("found", found.to_arrow())
+    ids = _ranges(found["record_id"], NEAR, 0) if found.height else [(0, 0)]
+    whole = [cursor.sql(WHOLE_SQL, params={"first": first, "last": last}).to_arrow_table() for first, last in ids]
+    return pl.concat([pl.DataFrame(part) for part in whole])
 
 
 def _looked_up(
@@ -190,11 +196,30 @@ def _looked_up(
 ) -> list[pl.DataFrame]:
     if wanted.is_empty():
         return []
-    cursor.register("wanted", wanted.select("hsm_serial", "audit_sequence", "second", "program", "message").to_arrow())
+    cursor.register("wanted", wanted.unique().to_arrow())
     return [
         pl.DataFrame(cursor.sql(sql, params={"first": first - around, "last": last + around}).to_arrow_table())
         for first, last in spans(moments)
     ]
+
+
+def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those that may be the same as another one, with what decides it."""
+    near = rows.with_columns(
+        path=PATH,
+        source=SOURCE,
+        imported=pl.col("transport") == "import",
+        second=SECOND,
+        program=pl.when(~AUDIT).then("program").otherwise(pl.lit("")),
+        process_id=pl.when(~AUDIT).then(pl.col("process_id").fill_null("")).otherwise(pl.lit("")),
+        audit=AUDIT,
+        audit_sequence=pl.when(AUDIT).then("audit_sequence"),
+    ).filter(pl.len().over("source", "second", "program", "audit_sequence") > 1)
+    return near.select(
+        *("record_id", "copy_of", "stored", "imported", "path", *KEY[:-1]),
+        text=pl.when("audit").then(SAID).otherwise("message"),
+        proof=pl.when("audit").then(PROOF),
+    )
 
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:
@@ -202,7 +227,16 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
 
     A record without its proof is taken for the one with the lowest.
     """
-    proven = rows.sort("record_id").with_columns(pl.col("proof").fill_null(pl.col("proof").min().over(KEY)))
-    turns = proven.with_columns(turn=pl.int_range(pl.len()).over([*KEY, "proof", "path"]))
-    first = pl.col("record_id").sort_by("imported", "record_id").first().over([*KEY, "proof", "turn"])
-    return turns.with_columns(event=pl.when(first != pl.col("record_id")).then(first))
+    rows = rows.sort("record_id")
+    alike = rows.with_columns(_numbers(rows, KEY, "alike"))
+    alike = alike.with_columns(pl.col("proof").fill_null(pl.col("proof").min().over("alike")))
+    same = alike.with_columns(_numbers(alike, ["alike", "proof"], "same"), _numbers(alike, ["path"], "path"))
+    turns = same.with_columns(turn=pl.int_range(pl.len()).over("same", "path"))
+    first = pl.col("record_id").sort_by("imported", "record_id").first().over("same", "turn")
+    return turns.select("record_id", "copy_of", "stored", event=pl.when(first != pl.col("record_id")).then(first))
+
+
+def _numbers(rows: pl.DataFrame, columns: list[str], name: str) -> pl.Series:
+    """One number for all rows that say the same: long texts are compared once."""
+    groups = rows.select(columns).with_row_index("row").group_by(columns).agg("row").select("row").with_row_index(name)
+    return groups.explode("row").sort("row")[name]
