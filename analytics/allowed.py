@@ -33,15 +33,21 @@ def rules(cursor: duckdb.DuckDBPyConnection, detector: str) -> list[Rule]:
 
 def hides(rules: Sequence[Rule], episode: Episode) -> bool:
     """Judged by when it happened, so that a late line gives the same answer."""
-    seen = {name: _text(value) for name, value in episode.columns.items()}
-    seen |= {"subject": episode.subject, "device": episode.device}
+    seen = {**episode.columns, "subject": episode.subject, "device": episode.device}
     return any(
         rule.starts_at <= episode.first_seen
         and episode.last_seen <= rule.ends_at
         and bool(rule.match)
-        and all(seen.get(name) == _text(value) for name, value in rule.match.items())
+        and all(_is(seen.get(name), value) for name, value in rule.match.items())
         for rule in rules
     )
+
+
+def _is(seen: object, wanted: object) -> bool:
+    """A list is what is allowed when it holds nothing else."""
+    if isinstance(seen, list) and not isinstance(wanted, list):
+        return bool(seen) and all(_text(one) == _text(wanted) for one in seen)
+    return _text(seen) == _text(wanted)
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analytics.manners import scratch
+from analytics.networks import ends
 from store.narrow import Narrow
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ TABLES = {
     "change_windows": "change_windows",
     "baseline": "baseline",
     "custody": "custody",
+    "accounts": "accounts",
+    "ranges": "ranges",
+    "clients": "clients",
+    "partitions": "partitions",
 }
 """Tables that a case may fill, and what they are in the store."""
 
 TIMES = frozenset(
-    {"event_at", "received_at", "sent_at", "starts_at", "ends_at", "approved_at", "as_of", "since", "minute"}
+    {"event_at", "received_at", "sent_at", "starts_at", "ends_at", "approved_at", "as_of", "since", "minute", "until"}
 )
 MADE = {
     "records": {"event_at_source": "record", "transport": "tcp", "batch": "1", "status": "parsed"},
@@ -35,6 +40,10 @@ MADE = {
     "change_windows": {"kind": "change", "added_at": f"{DAY} 00:00:00"},
     "baseline": {"approved_at": f"{DAY} 00:00:00", "as_of": f"{DAY} 00:00:00"},
     "custody": {"refused_reasons": "{}"},
+    "accounts": {},
+    "ranges": {},
+    "clients": {},
+    "partitions": {"kind": "application"},
 }
 """What a column holds when the case does not say."""
 
@@ -102,6 +111,8 @@ def _named(name: str, number: int, row: Row) -> Row:
         at = given.pop("time", "") or given["event_at"]
         received = given.pop("received", "")
         given = {"record_id": str(number), "event_at": at, "received_at": received or at} | given
+    if name == "ranges":
+        given |= dict(zip(("first", "last"), ends(given["cidr"]), strict=True))
     return {column: str(moment_of(cell)) if column in TIMES else cell for column, cell in given.items()}
 
 

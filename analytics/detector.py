@@ -55,6 +55,11 @@ class Detector:
         return str(self.written["finds"]).strip()
 
     @property
+    def needs(self) -> Mapping[str, str]:
+        """What a site must say of a device, and what is not measured without it."""
+        return dict(self.written["needs"])
+
+    @property
     def runbook(self) -> str:
         return str(self.written["runbook"]).strip()
 

@@ -16,7 +16,7 @@ from analytics.runs import Run
 from analytics.spans import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from analytics.applying import Enqueue, Outcome
     from analytics.detector import Detector
@@ -58,13 +58,18 @@ class Duty:
         enqueue: Enqueue | None = None,
         complete_until: Callable[[], datetime] | None = None,
         limits: Limits | None = None,
+        not_measured: Mapping[str, str] | None = None,
     ) -> None:
-        """`complete_until`: up to when every received line is stored; states are judged at that moment, not later."""
+        """`complete_until`: up to when every received line is stored; states are judged at that moment, not later.
+
+        `not_measured`: of each detector, what the configuration does not let it judge; for the ledger.
+        """
         self.detectors = tuple(detectors)
         self._enabled = tuple(detector for detector in self.detectors if detector.enabled)
         self._db, self._now, self._enqueue = db, now, enqueue
         self._complete_until = complete_until or now
         self._limits = limits or Limits()
+        self.not_measured = dict(not_measured or {})
         self._lock = threading.Lock()
         self._failures: dict[str, tuple[int, datetime]] = {}
         with db.reader() as cursor:
@@ -140,9 +145,8 @@ class Duty:
 
     def _ask(self, detector: Detector, first: int, last: int) -> tuple[Run, Judged | None]:
         started = self._now()
-        run = Run(
-            detector.id, detector.sha256, self._state(detector, first, last), first, last, None, None, started, started
-        )
+        state, unsaid = self._state(detector, first, last), self.not_measured.get(detector.id, "")
+        run = Run(detector.id, detector.sha256, state, first, last, None, None, started, started, not_measured=unsaid)
         try:
             when, most = self._moment(detector), self._seconds(first)
             judged = judging.judge_batches(self._db, detector, (first, last), when, most)

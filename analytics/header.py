@@ -18,7 +18,20 @@ WORDS = {
     "in_change_window": ("lower", "never", "decommission"),
     "on_new_device": ("never", "lower"),
 }
-DEFAULTS = {"in_change_window": "lower", "on_new_device": "never", "watches": "true"}
+DEFAULTS: dict[str, Any] = {"in_change_window": "lower", "on_new_device": "never", "watches": "true", "needs": {}}
+NEEDS = (
+    "accounts",
+    "admin_ranges",
+    "client_ranges",
+    "clients",
+    "partitions",
+    "partner",
+    "working_hours",
+    "firmware_minimum",
+    "backup_serials",
+)
+"""What a detector may want to be told of a device; without it, what it names there is not measured."""
+
 REQUIRED = ("id", *TEXTS, "kind", "severity", "every", "looks_back", "recommendations", "frameworks", "attack")
 KNOWN = (*REQUIRED, *DEFAULTS, "parameters")
 
@@ -88,7 +101,7 @@ def read(source: Source) -> tuple[dict[str, Any], list[Mistake]]:
 
 
 def _wrong(header: dict[str, Any]) -> list[tuple[str, str]]:
-    checks = (_wrong_texts, _wrong_words, _wrong_times, _wrong_lists, _wrong_parameters)
+    checks = (_wrong_texts, _wrong_words, _wrong_times, _wrong_lists, _wrong_needs, _wrong_parameters)
     return [wrong for check in checks for wrong in check(header)]
 
 
@@ -139,6 +152,13 @@ def _wrong_lists(header: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _wrong_needs(header: dict[str, Any]) -> list[tuple[str, str]]:
+    needs = header["needs"]
+    if not isinstance(needs, dict) or not all(isinstance(what, str) and what.strip() for what in needs.values()):
+        return [("needs", 'needs wants { accounts = "what is not measured without them" }')]
+    return [("needs", f"needs: {name} is none of {', '.join(NEEDS)}") for name in needs if name not in NEEDS]
 
 
 def _wrong_parameters(header: dict[str, Any]) -> list[tuple[str, str]]:

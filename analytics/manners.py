@@ -27,6 +27,10 @@ PUBLISHED = frozenset(
         "change_windows",
         "approved",
         "custody",
+        "accounts",
+        "ranges",
+        "clients",
+        "partitions",
     }
 )
 """What a detector may read."""

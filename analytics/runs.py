@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A row of table runs. Batches after from_position, up to to_position; state ran, failed or filled."""
+    """A row of table runs. Batches after from_position, up to to_position; state ran, failed or filled.
+
+    `not_measured`: parts that could not be judged, since the configuration does not say what they need.
+    """
 
     detector: str
     version: str
@@ -27,6 +30,7 @@ class Run:
     findings: int = 0
     suppressed: int = 0
     error: str = ""
+    not_measured: str = ""
 
 
 NAMES = [field.name for field in fields(Run)]
@@ -77,14 +81,14 @@ def write(cursor: duckdb.DuckDBPyConnection, run: Run, before: Run | None) -> Ru
            finished_at = $finished_at, times = $times, findings = $findings, suppressed = $suppressed
            WHERE detector = $detector AND version = $version AND state = $state
              AND from_position = $from_position AND started_at = $started_at""",
-        {name: getattr(joined, name) for name in NAMES if name != "error"},
+        {name: getattr(joined, name) for name in NAMES if name not in {"error", "not_measured"}},
     )
     return joined
 
 
 def _goes_on(before: Run, run: Run) -> bool:
     """Runs that follow one another are one row; failures of the same batches for the same reason too."""
-    if before.state != run.state or before.error != run.error:
+    if (before.state, before.error, before.not_measured) != (run.state, run.error, run.not_measured):
         return False
     return before.to_position == run.from_position if run.state == "ran" else before.from_position == run.from_position
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hsmtrail import wiring
+from hsmtrail import context, wiring
 
 if TYPE_CHECKING:
     from hsmtrail.config import Configuration
 
 
 def catalogue(configuration: Configuration | None) -> list[dict[str, Any]]:
-    """Every detector's header, the parameters in force and the SHA-256 of its file."""
+    """Every detector's header, the parameters in force, the SHA-256 of its file, and what it cannot measure here."""
     overrides = configuration.detectors if configuration else {}
+    detectors = wiring.all_detectors(configuration)
+    unsaid = context.not_measured(configuration, detectors)
     return [
         {
             **detector.header(),
             "name": detector.path.stem,
             "sha256": detector.sha256,
             "enabled": overrides[detector.id].enabled if detector.id in overrides else True,
+            "not_measured": unsaid.get(detector.id, ""),
         }
-        for detector in wiring.all_detectors(configuration)
+        for detector in detectors
     ]
 
 

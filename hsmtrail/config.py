@@ -14,6 +14,7 @@ from hsmtrail.config_checks import (
     Day,
     Duration,
     EmailAddress,
+    Hours,
     MailServer,
     Name,
     Schedule,
@@ -154,7 +155,7 @@ class Device(Section):
     since: Day = Field(default="", description="In service since this day.")
     firmware_minimum: str = Field(default="", description="Older firmware is a finding.")
     backup_serials: list[str] = Field(default=[], description="Backup HSMs that may receive its keys.")
-    working_hours: str = Field(default="", description='"mon-fri 07:00-19:00" in its zone.')
+    working_hours: Hours = Field(default="", description='"mon-fri 07:00-19:00" in its zone.')
     holidays: list[Day] = Field(default=[], description="Days off, in its zone.")
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import zoneinfo
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +66,37 @@ def weekly(text: str) -> tuple[str, int, int]:
     if not match or match[1] not in DAYS:
         raise ValueError('wants a day and a time, such as "mon 06:00"')
     return match[1], int(match[2]), int(match[3])
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingHours:
+    """Days (1 is Monday), and from which to which minute of a day."""
+
+    days: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def working_hours(text: str) -> WorkingHours:
+    """'mon-fri 07:00-19:00' or 'mon,wed,sat-sun 08:00-24:00'."""
+    day, clock = rf"(?:{'|'.join(DAYS)})", r"([01]\d|2[0-3]|24):([0-5]\d)"
+    match = re.fullmatch(rf"({day}(?:-{day})?(?:,{day}(?:-{day})?)*) {clock}-{clock}", text)
+    begin, end = (int(match[2]) * 60 + int(match[3]), int(match[4]) * 60 + int(match[5])) if match else (0, 0)
+    if not match or not begin < end <= 24 * 60:
+        raise ValueError('wants days and a span of the day, such as "mon-fri 07:00-19:00"')
+    return WorkingHours(tuple(sorted({one for part in match[1].split(",") for one in _days(part)})), begin, end)
+
+
+def _days(part: str) -> list[int]:
+    """'fri-mon' goes over the weekend."""
+    first, last = (DAYS.index(name) for name in (part[:3], part[-3:]))
+    return [(first + step) % 7 + 1 for step in range((last - first) % 7 + 1)]
+
+
+def _hours(text: str) -> str:
+    if text:
+        working_hours(text)
+    return text
 
 
 def _address(text: str) -> str:
@@ -128,6 +160,7 @@ Day = Annotated[str, AfterValidator(_day)]
 MailServer = Annotated[str, AfterValidator(_server)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
+Hours = Annotated[str, AfterValidator(_hours)]
 ZoneName = Annotated[str, AfterValidator(_zone)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 EmailAddress = Annotated[str, AfterValidator(_email)]

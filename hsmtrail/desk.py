@@ -7,7 +7,7 @@ import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hsmtrail import wiring
+from hsmtrail import context, wiring
 from hsmtrail.failures import Failure
 from store.database import Database, StoreError
 
@@ -47,7 +47,7 @@ def utc_now() -> datetime:
 
 
 def open_store(configuration: Configuration, wait_seconds: float = 0.0) -> Database:
-    """The store, with the configured devices in it; Failure in one sentence when it cannot be had."""
+    """The store, with what is configured in it; Failure in one sentence when it cannot be had."""
     folder = configuration.below()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,7 +61,7 @@ def open_store(configuration: Configuration, wait_seconds: float = 0.0) -> Datab
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"{folder}: cannot be used: {error.strerror}. Give this user the right to write there.") from None
-    wiring.write_devices(db, configuration)
+    context.write(db, configuration)
     return db
 
 

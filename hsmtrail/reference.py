@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from hsmtrail.catalogue import catalogue
 from hsmtrail.cli import app
 from hsmtrail.config import Configuration
+from hsmtrail.context import SAYS
 from parsers.decoding import text_of
 from parsers.header_examples import header_examples
 from parsers.vocabulary import vocabulary
@@ -111,6 +112,8 @@ def _detectors() -> Iterator[str]:
         yield f"`{row['name']}.sql`, {row['kind']}, {row['severity']}, {row['every']}, back {row['looks_back']}.\n"
         yield f"{row['finds'].strip()}\n"
         yield f"**Cannot see:** {row['blind_spots'].strip()}\n"
+        for need, what in row["needs"].items():
+            yield f"**Not measured** without {SAYS[need][0]}: {what}.\n"
         yield f"**What to do:**\n\n{row['runbook'].strip()}\n"
         for name, parameter in row.get("parameters", {}).items():
             yield f"- `{name}` = `{parameter['value']}`: {parameter['why']}"

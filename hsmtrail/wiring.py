@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import hsmtrail
@@ -11,6 +10,7 @@ from analytics.alerts.outbox import Outbox, enqueue
 from analytics.alerts.sinks import EmailSink, Sink, WebhookSink
 from analytics.detector import Detector, Detectors, Override, load_all
 from analytics.duty import Duty
+from hsmtrail import context
 from hsmtrail.config_checks import seconds, split_server
 from hsmtrail.failures import Misuse
 from hsmtrail.site_patterns import SitePatterns, broken
@@ -26,6 +26,7 @@ from store.writer import stored_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     import duckdb
@@ -79,29 +80,6 @@ def spool_settings(configuration: Configuration) -> SpoolSettings:
         segment_bytes=spool.segment_bytes,
         key_file=configuration.key_path,
     )
-
-
-def write_devices(db: Database, configuration: Configuration) -> None:
-    """The configured devices, for detectors and packs to join with."""
-    rows = [
-        [
-            item.name,
-            item.hosts,
-            item.serials,
-            item.time_zone,
-            item.profile,
-            item.partner,
-            item.behind_nva,
-            item.microsoft_monitor,
-            item.expects,
-            datetime.fromisoformat(item.since) if item.since else None,
-        ]
-        for item in configuration.device
-    ]
-    with db.transaction() as cursor:
-        cursor.execute("DELETE FROM devices")
-        for row in rows:
-            cursor.execute("INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def sinks(configuration: Configuration) -> list[Sink]:
@@ -191,7 +169,12 @@ def duty(
     if detectors.mistakes:
         raise Misuse("\n".join(["detectors:", *(f"  {mistake}" for mistake in detectors.mistakes)]))
     return Duty(
-        db, detectors, now, enqueue=_teller(sinks(configuration), detectors, now), complete_until=complete_until
+        db,
+        detectors,
+        now,
+        enqueue=_teller(sinks(configuration), detectors, now),
+        complete_until=complete_until,
+        not_measured=context.not_measured(configuration, detectors),
     )
 
 

@@ -60,3 +60,18 @@ SELECT device, setting, partition,
        arg_max(approved_by, approved_at) AS approved_by
 FROM baseline
 GROUP BY device, setting, partition;
+
+-- Groups of an IPv6 address, each with its four digits.
+CREATE OR REPLACE MACRO address_groups(text) AS
+array_to_string(list_transform(list_filter(string_split(text, ':'), lambda one: one <> ''), lambda one: lpad(one, 4, '0')), '');
+
+-- An address as 32 hexadecimal digits, IPv4 within ::ffff:0:0/96, as table `ranges` has them; NULL for what is none.
+CREATE OR REPLACE MACRO address_key(address) AS CASE
+    WHEN regexp_full_match(address, '(::ffff:)?([0-9]{1,3}\.){3}[0-9]{1,3}')
+    THEN repeat('0', 20) || 'ffff' || list_reduce(
+        list_transform(string_split(replace(address, '::ffff:', ''), '.'), lambda one: printf('%02x', TRY_CAST(one AS UTINYINT))),
+        lambda one, other: one || other)
+    WHEN regexp_full_match(lower(address), '[0-9a-f:]*:[0-9a-f:]*')
+    THEN rpad(address_groups(split_part(lower(address), '::', 1)), CAST(32 - length(address_groups(split_part(lower(address), '::', 2))) AS INTEGER), '0')
+        || address_groups(split_part(lower(address), '::', 2))
+END;

@@ -29,7 +29,7 @@ def list_detectors(form: FormOption = Form.TABLE, config: ConfigOption = None) -
     if form is Form.JSON:
         print_json(rows)
         return
-    print_table("", rows, ("id", "title", "kind", "severity", "every", "enabled"), "no detector")
+    print_table("", rows, ("id", "title", "kind", "severity", "every", "enabled", "not_measured"), "no detector")
 
 
 @detectors.command("show")
@@ -87,7 +87,7 @@ def run_detectors(
     if form is Form.JSON:
         print_json(rows)
         return
-    print_table("", rows, ("detector", "state", "findings", "seconds", "error"), "nothing ran")
+    print_table("", rows, ("detector", "state", "findings", "seconds", "not_measured", "error"), "nothing ran")
 
 
 @detectors.command("try")

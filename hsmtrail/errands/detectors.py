@@ -34,6 +34,7 @@ class RunDetectors(Errand):
                 "state": run.state,
                 "findings": run.findings,
                 "seconds": round((run.finished_at - run.started_at).total_seconds(), 3),
+                "not_measured": run.not_measured,
                 "error": run.error,
             }
             for run in runs

@@ -6,7 +6,8 @@ SELECT
     coalesce(sum(times) FILTER (state = 'skipped'), 0)             AS skipped,
     coalesce(max(suppressed), 0)                                   AS suppressed,
     list(DISTINCT version ORDER BY version)                        AS versions,
-    coalesce(arg_max(error, finished_at) FILTER (state = 'failed'), '') AS error
+    coalesce(arg_max(error, finished_at) FILTER (state = 'failed'), '') AS error,
+    coalesce(arg_max(not_measured, finished_at), '')               AS not_measured
 FROM runs
 WHERE coalesce(window_end, finished_at) > $begin AND coalesce(window_start, started_at) < $end
 GROUP BY detector

@@ -52,6 +52,7 @@ class Run:
     suppressed: int
     versions: tuple[str, ...]
     error: str
+    not_measured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,9 @@ def remarks(detectors: tuple[DetectorNote, ...], runs: tuple[Run, ...]) -> list[
     disabled = [note.id for note in detectors if not note.enabled]
     if disabled:
         said.append(f"{counted(len(disabled), 'detector')} switched off by configuration: {listed(disabled)}.")
+    unsaid = [f"{run.detector} ({run.not_measured})" for run in runs if run.not_measured]
+    if unsaid:
+        said.append(f"not measured, since nobody configured what it needs: {listed(unsaid)}.")
     hidden = sum(run.suppressed for run in runs)
     if hidden:
         said.append(f"Allow-lists and suppressions hid {counted(hidden, 'result')}.")

@@ -1,5 +1,6 @@
 """The zone of each device's clock, as raw blocks tell it."""
 
+from analytics.case_tables import fill
 from store.writer import store_batches
 from store.zones import LearnedZone, learned_zones
 from support.rows import AT, audit, batch, frame, later, record
@@ -24,8 +25,7 @@ def test_zones_of_clocks(db):
     """The newest first of each device; text and block that are apart by no zone say nothing, nor does what is too old."""
     store_batches(db, [batch(1, ROWS)], frame(ROWS))
     with db.transaction() as cursor:
-        device = "'luna-a', [], [], 'Europe/Amsterdam', 'production', '', false, true, [], NULL"
-        cursor.execute(f"INSERT INTO devices VALUES ({device})")
+        fill(cursor, "devices", [{"name": "luna-a", "time_zone": "Europe/Amsterdam"}])
         found = learned_zones(cursor, AT)
     assert found == [
         LearnedZone("luna-a", "+01:00", "Europe/Amsterdam", 2, later(hours=-2), later(hours=-1)),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analytics.alerts.outbox import LONGEST_DELAY, Limits, Outbox, delay, enqueue, enqueue_pack, enqueue_test
 from analytics.alerts.sinks import EmailSink, WebhookSink
+from analytics.case_tables import fill
 from store.database import Database
 from store.findings import Finding
 from support.alerting import NOON, SECRET, Clock, Hook, MailServer
@@ -138,7 +139,7 @@ def test_enqueue_takes_the_newest_lines(db, clock):
     assert message["columns"] == {"tries_left": 2}
     assert message["device"] == ""
     with db.transaction() as cursor:
-        cursor.execute("INSERT INTO devices VALUES ('hsm1', [], [], 'UTC', 'production', '', false, true, [], NULL)")
+        fill(cursor, "devices", [{"name": "hsm1"}])
     put(db, sinks, clock)
     assert json.loads(ask(db, "SELECT message FROM outbox ORDER BY id DESC")[0][0])["device"] == "hsm1"
 
