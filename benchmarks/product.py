@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from measuring import cpu_seconds, mebibytes, until
 
+from ingest.spool_head import read_head
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -84,15 +86,25 @@ class Product:
     def stored(self) -> int:
         return int(self.query(COUNT)[0]["n"])
 
+    def spooled(self) -> int:
+        """Lines in the published spool."""
+        head = read_head(self.spool)
+        return head.next_record - 1 if head else 0
+
     def wait_for(self, count: int, patience: float = 600.0) -> float:
-        """CLOCK_MONOTONIC when that many rows could be counted, or when none had come for 5 s (datagrams were lost)."""
-        seen, moment, end = -1, time.monotonic(), time.monotonic() + patience
-        while seen < count and time.monotonic() < min(end, moment + QUIET_SECONDS):
-            if (now := self.stored()) != seen:
+        """CLOCK_MONOTONIC when that many rows could be counted; when datagrams were lost, the last of the others.
+
+        Nothing comes any more when the store has all of the spool and neither grew for 5 s.
+        """
+        seen, moment, end = (-1, -1), time.monotonic(), time.monotonic() + patience
+        while time.monotonic() < end:
+            if (now := (self.stored(), self.spooled())) != seen:
                 seen, moment = now, time.monotonic()
-            if seen < count:
-                time.sleep(POLL)
-        return moment
+            stored, spooled = now
+            if stored >= count or (stored == spooled and time.monotonic() - moment > QUIET_SECONDS):
+                return moment
+            time.sleep(POLL)
+        raise SystemExit(f"{seen[0]} of {seen[1]} spooled lines were stored in {patience:g} s")
 
     def receiver(self) -> dict[str, Any]:
         """What the receiver last wrote of itself; at most half a second old."""

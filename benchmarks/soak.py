@@ -31,8 +31,6 @@ from measuring import machine, options_of, scratch, show
 from product import Product, listener, since
 from soak_verdict import Limits, verdict
 
-from ingest.spool_head import read_head
-
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
@@ -97,13 +95,11 @@ def wrong_password(minute: int) -> bytes:
 def sample(product: Product, told: Connection, begun: float) -> dict[str, Any]:
     """Waits for the sender's second to be over."""
     sent, late = told.recv()
-    head = read_head(product.spool)
-    spooled = head.next_record - 1 if head else 0
     return {
         "second": round(time.monotonic() - begun, 1),
         "sent": sent,
         "sender_late": late,
-        "waiting": max(0, spooled + 1 - int(product.query(STORED)[0]["next"])),
+        "waiting": max(0, product.spooled() + 1 - int(product.query(STORED)[0]["next"])),
         "kernel_dropped": product.listener("udp")["kernel_dropped"],
         "memory": product.memory(),
         "store_mebibytes": size(product.data / "store.duckdb"),

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any
 from measuring import HERE, lines_in, machine, medians, options_of, scratch, sender, sent, show, until
 from product import Product, listener, since
 
-from ingest.spool_head import read_head
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,7 +47,7 @@ def one_round(way: str, folder: Path, lines: Path, count: int, keys: dict[str, s
     with Product(folder, configuration, PROGRAM, HSMTRAIL_WITHOUT=WAYS[way]) as product:
         before = product.cpu()
         sending = sender(lines, protocol, product.port(protocol), *options)
-        until(lambda: spooled(product) >= count, PATIENCE, "the last line in the spool", LOOK_EVERY)
+        until(lambda: product.spooled() >= count, PATIENCE, "the last line in the spool", LOOK_EVERY)
         in_spool, used = time.monotonic(), since(before, product.cpu())
         stored = product.wait_for(count)
         begun = sent(sending)["begun"]
@@ -60,11 +58,6 @@ def one_round(way: str, folder: Path, lines: Path, count: int, keys: dict[str, s
         "spooled": round(in_spool - begun, 3),
         "receiver_cpu": used["receiver"],
     }
-
-
-def spooled(product: Product) -> int:
-    head = read_head(product.spool)
-    return head.next_record - 1 if head else 0
 
 
 def costs(results: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, float]]:
