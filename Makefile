@@ -8,7 +8,7 @@ READY  := $(VENV)/ready
 PEERS  ?= /var/tmp/peers
 FIGURES := build/bench
 
-.PHONY: help demo test long bench soak check fmt golden docs wheel clean
+.PHONY: help demo test test-parts test-services long bench soak check fmt golden docs wheel clean
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */ — /'
@@ -22,10 +22,17 @@ $(READY): locks/development.txt pyproject.toml
 demo: $(READY)  ## run the whole line on the sample logs and print where the review pack is
 	$(BIN)/hsmtrail demo
 
-test: $(READY)  ## lint, types, import directions, then all tests with coverage
-	$(MAKE) --no-print-directory check
+test: $(READY)  ## lint, types, import directions and all tests with coverage, two at a time
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check test-parts test-services
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+test-parts: $(READY) ## the tests of the parts
+	$(BIN)/python -m coverage run -m pytest --ignore tests/hsmtrail --ignore tests/test_demo.py
+
+test-services: $(READY) ## the tests that start services and wait for them
+	$(BIN)/python -m coverage run -m pytest tests/hsmtrail tests/test_demo.py
 
 long: $(READY)  ## the tests that take long: a million records read again, 60 kills, a week of 100,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
