@@ -8,6 +8,9 @@ from unittest.mock import patch
 
 from hsmtrail.cli import main
 
+INTERRUPTED = 130
+"""How a command ends that somebody stopped at the keyboard."""
+
 
 def typed(*words, input=None, text=True, cwd="."):  # noqa: A002  (as subprocess.run names it)
     """What `hsmtrail WORDS` prints and how it ends, as subprocess.run would give it."""
@@ -32,5 +35,7 @@ def _status():
     try:
         main()
     except SystemExit as end:
+        if end.code == INTERRUPTED:
+            raise KeyboardInterrupt from None  # whoever stops the tests means the tests
         return end.code or 0
     return 0
