@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SUMS = ("received", "kernel_dropped", "refused", "cut", "spooled", "stored", "copies")
 
+BALANCED = ("sent", "kernel_dropped", *(name for name in SUMS if name != "kernel_dropped"), "unaccounted", "not_stored")
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:
@@ -78,6 +80,32 @@ class Ledger:
 
     def _entry(self, at: datetime, listener: str) -> Entry:
         return self._entries.setdefault((at.replace(second=0, microsecond=0), listener), Entry())
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The sums over all minutes and listeners. `minutes_off`: rows of custody_balance that are not nought."""
+
+    sent: int
+    kernel_dropped: int
+    received: int
+    refused: int
+    cut: int
+    spooled: int
+    stored: int
+    copies: int
+    unaccounted: int
+    not_stored: int
+    minutes_off: int
+
+
+def balance(cursor: duckdb.DuckDBPyConnection) -> Balance:
+    """Of all that is stored. Sent = received + kernel_dropped, received = spooled + refused, spooled = stored."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in BALANCED)
+    ((*row,),) = cursor.execute(
+        f"SELECT {sums}, count(*) FILTER (unaccounted <> 0 OR not_stored <> 0) FROM custody_balance"  # noqa: S608
+    ).fetchall()
+    return Balance(*row)
 
 
 def as_json(counters: Mapping[str, Counters]) -> str:

@@ -34,6 +34,15 @@ SELECT *,
            ' +', ' ', 'g') AS form
 FROM records WHERE status <> 'parsed';
 
+-- The sums of custody, and what they leave open: nought in every row where nothing was lost.
+CREATE OR REPLACE VIEW custody_balance AS
+SELECT minute, listener,
+       (received::HUGEINT + kernel_dropped)::UBIGINT AS sent,
+       kernel_dropped, received, refused, refused_reasons, cut, spooled, stored, copies,
+       (received::HUGEINT - spooled - refused)::BIGINT AS unaccounted,
+       (spooled::HUGEINT - stored)::BIGINT AS not_stored
+FROM custody;
+
 -- Records of the HSM's own audit log.
 CREATE OR REPLACE VIEW audit_records AS
 SELECT * FROM events WHERE family = 'hsm_audit' AND audit_sequence IS NOT NULL;

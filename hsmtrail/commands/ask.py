@@ -110,6 +110,7 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
         f"{service['copies']:,} copies, {service['unknown']:,} unread"
     )
     print_table("clocks, as raw blocks tell them", service["zones"], ZONE_COLUMNS, "no raw block has told a zone yet")
+    typer.echo(f"balance   {_balance(service['balance'])}")
     _print_reading(service)
     print_table("last runs", service["runs"], ("detector", "state", "finished_at", "error"), "no detector ran yet")
     deliveries = service["deliveries"]
@@ -120,6 +121,20 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
         from hsmtrail.log import shown
 
         typer.echo(f"          last trouble: {shown(deliveries['last_error'])}")
+
+
+def _balance(sums: dict[str, int]) -> str:
+    """The ledger as one line: what came in is where it should be, or by how much it is not."""
+    said = (
+        f"{sums['sent']:,} sent = {sums['kernel_dropped']:,} dropped by the kernel + {sums['refused']:,} refused "
+        f"+ {sums['spooled']:,} spooled; {sums['stored']:,} stored"
+    )
+    if not sums["minutes_off"]:
+        return f"{said}: it balances"
+    return (
+        f"{said}: DOES NOT BALANCE, {sums['unaccounted']:,} unaccounted for, {sums['not_stored']:,} not stored "
+        f"in {sums['minutes_off']:,} minutes; the view custody_balance has them"
+    )
 
 
 def _print_reading(service: dict[str, Any]) -> None:

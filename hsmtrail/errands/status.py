@@ -12,6 +12,7 @@ from hsmtrail.errands import Errand
 from hsmtrail.failures import Failure
 from hsmtrail.formats import instant
 from hsmtrail.log import shown
+from store.custody import balance
 from store.forms import unknown_forms
 from store.zones import learned_zones
 
@@ -40,6 +41,7 @@ class ShowStatus(Errand):
                 "pid": desk.service_pid,
                 "running": desk.service_pid is not None,
                 **_counts(cursor),
+                "balance": dataclasses.asdict(balance(cursor)),
                 "lag_seconds": round(desk.lag_seconds(), 3),
                 "runs": _runs(cursor),
                 "deliveries": _deliveries(cursor),

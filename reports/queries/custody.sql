@@ -15,8 +15,9 @@ SELECT
     sum(cut)             AS cut,
     sum(spooled)         AS spooled,
     sum(stored)          AS stored,
-    sum(copies)          AS copies
-FROM custody
+    sum(copies)          AS copies,
+    count(*) FILTER (unaccounted <> 0 OR not_stored <> 0)  AS minutes_off
+FROM custody_balance
 WHERE (minute >= $begin AND minute < $end)
    OR (listener, minute) IN (SELECT (listener, minute) FROM around)
 GROUP BY listener

@@ -86,7 +86,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """The HSM's own numbering of its audit records; `ranges` names the first missing ones."""
+    """The HSM's own numbering of its audit records; `ranges` names the first missing ones.
+
+    `imported`: received by no other way than a file. `spans`: the numbers of the period, of each log that was begun.
+    """
 
     device: str
     serial: str
@@ -95,11 +98,13 @@ class Sequence:
     missing: int
     gaps: int
     ranges: tuple[str, ...]
+    imported: int = 0
+    spans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """Sums of one listener; received = spooled + refused, spooled = stored."""
+    """Sums of one listener; received = spooled + refused, spooled = stored. `minutes_off`: minutes where that fails."""
 
     listener: str
     received: int
@@ -109,6 +114,7 @@ class Custody:
     spooled: int
     stored: int
     copies: int
+    minutes_off: int = 0
 
     @property
     def unaccounted(self) -> int:

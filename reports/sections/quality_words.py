@@ -71,10 +71,17 @@ def _sequence_remark(sequences: tuple[Sequence, ...]) -> str:
         return "No audit record of an HSM arrived, so nothing can be said about missing ones."
     missing = sum(sequence.missing for sequence in sequences)
     received = sum(sequence.received for sequence in sequences)
+    filled = _filled(sum(sequence.imported for sequence in sequences))
     if not missing:
-        return f"No audit record is missing: {number(received)} received, numbered without a hole."
+        return f"No audit record is missing: {number(received)} received, numbered without a hole.{filled}"
     numbered = f"of {number(received + missing)} that the HSMs numbered"
-    return f"{sentence(counted(missing, 'audit record'))} {'is' if missing == 1 else 'are'} missing {numbered}."
+    return f"{sentence(counted(missing, 'audit record'))} {'is' if missing == 1 else 'are'} missing {numbered}.{filled}"
+
+
+def _filled(imported: int) -> str:
+    if not imported:
+        return ""
+    return f" {sentence(counted(imported, 'record'))} came by no other way than an imported file."
 
 
 def balance(custody: tuple[Custody, ...]) -> str:
@@ -94,4 +101,6 @@ def balance(custody: tuple[Custody, ...]) -> str:
     sums = f"{number(received)} received = {number(spooled)} spooled + {number(refused)} refused"
     if spooled != stored:
         return f"{sums}; {counted(abs(spooled - stored), 'spooled line')} not in the store.{lost}"
+    if off := sum(row.minutes_off for row in custody):
+        return f"The sums do not balance in {counted(off, 'minute')}, although they do over the period.{lost}"
     return f"The sums balance: {sums}; all spooled lines are stored.{lost}"

@@ -122,6 +122,27 @@ def test_audit_sequence_over_the_period_boundary(shelf, pack):
     assert (row.received, row.missing, row.ranges) == (1, 2, ("3 to 4",))
 
 
+def test_audit_sequence_says_which_numbers_and_what_an_import_filled(shelf, pack):
+    """The span of each log that was begun, and the records that only a file brought."""
+    audit(shelf, [900, 901])
+    audit(shelf, [902, 903], begin=MONDAY + HOUR, transport="import")
+    audit(shelf, [1, 2, 5], begin=MONDAY + 2 * HOUR)
+    (row,) = pack().quality.sequences
+    assert row.spans == ("900 to 903", "1 to 5")
+    assert (row.received, row.imported, row.missing) == (7, 2, 2)
+    assert any("Two records came by no other way than an imported file." in said for said in pack().quality.remarks)
+
+
+def test_custody_minutes_that_do_not_balance(shelf, pack):
+    """One minute too many and one too few are two that do not balance."""
+    shelf.line(MONDAY, received_at=MONDAY)
+    shelf.custody(MONDAY, 4, stored=3)
+    shelf.custody(MONDAY + timedelta(minutes=1), 4, stored=5)
+    (row,) = pack().quality.custody
+    assert (row.spooled, row.stored, row.minutes_off) == (8, 8, 2)
+    assert "do not balance in two minutes" in pack().quality.balance
+
+
 def test_custody_of_backfilled_lines(shelf, pack):
     """Lines that came after the period bring the sums of the minutes in which they came."""
     later = WEEK.end + 3 * DAY

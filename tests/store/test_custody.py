@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from store.custody import Balance, balance
 from store.writer import Writer
 from support.rows import AT, batch, counted, frame, identity, later, record
 
@@ -79,3 +80,25 @@ def test_receivers_are_counted_apart(db, ask):
             writer.store([batch(number, rows, receiver, AT, {"udp": counted(number)})], frame(rows))
     assert ask("SELECT received, spooled, stored FROM custody") == [(4, 4, 4)]
     assert ask("SELECT max(record_id) FROM records") == [(identity(2, 2),)]
+
+
+def test_what_does_not_balance_is_said_by_minute(db, ask):
+    """One minute too many and one too few do not make up for one another."""
+    writer = Writer(db)
+    stored(writer, 1, ["udp"], {"udp": counted(1, {"empty": 2}, kernel_dropped=3)})
+    stored(writer, 3, ["udp", "udp"], {"udp": counted(4, {"empty": 2}, kernel_dropped=3)}, later(minutes=1))
+    stored(writer, 4, ["udp", "udp"], {"udp": counted(5, {"empty": 2}, kernel_dropped=3)}, later(minutes=2))
+    assert ask("SELECT sent, received, unaccounted, not_stored FROM custody_balance ORDER BY minute") == [
+        (6, 3, 0, 0),
+        (3, 3, 0, 1),
+        (1, 1, 0, -1),
+    ]
+    with db.reader() as cursor:
+        said = balance(cursor)
+    assert (said.sent, said.kernel_dropped, said.received, said.refused) == (10, 3, 7, 2)
+    assert (said.spooled, said.stored, said.unaccounted, said.not_stored, said.minutes_off) == (5, 5, 0, 0, 2)
+
+
+def test_an_empty_store_balances(db):
+    with db.reader() as cursor:
+        assert balance(cursor) == Balance(*[0] * 11)
