@@ -237,7 +237,8 @@ class Applying:
     def _worth(self, episode: Episode) -> tuple[str, str]:
         said = self._detector.fixed_severity or episode.severity or self._detector.severity
         span = (episode.first_seen, episode.last_seen)
-        return severity.judged(said, episode.device, span, self._detector.policy, self._around)
+        policy = severity.policy_of(episode.in_change_window, self._detector.policy)
+        return severity.judged(said, episode.device, span, policy, self._around)
 
     def _step(self, action: str, note: str) -> Step:
         return Step(self._now, action, US, note)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from analytics.header import WORDS
 from analytics.manners import bound
 from analytics.severity import SEVERITIES, worst
 from store.findings import moment
@@ -25,7 +26,7 @@ MOST_RECORDS = 10_000
 
 MOST_ROWS = 100_000
 MOST_ITEMS, LONGEST_TEXT = 100, 1000
-OWN = frozenset({"subject", "first_seen", "last_seen", "evidence", "severity", "device"})
+OWN = frozenset({"subject", "first_seen", "last_seen", "evidence", "severity", "device", "in_change_window"})
 
 
 class CannotJudge(Exception):  # noqa: N818  (what it says)
@@ -44,6 +45,8 @@ class Episode:
     severity: str | None
     device: str
     columns: Mapping[str, Any]
+    in_change_window: str = ""
+    """Instead of the header's; '' leaves that."""
 
 
 def ask(  # noqa: PLR0913, PLR0917  (whom, what, when, how long)
@@ -114,7 +117,14 @@ def _episode(row: dict[str, Any], detector: Detector) -> Episode:
         severity,
         row.get("device") or "",
         {name: plain(value) for name, value in row.items() if name not in OWN},
+        _policy(row.get("in_change_window") or ""),
     )
+
+
+def _policy(word: str) -> str:
+    if word and word not in WORDS["in_change_window"]:
+        raise CannotJudge(f"{word!r} is no in_change_window")
+    return word
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  (JSON is what it is)
@@ -166,6 +176,7 @@ def _joined(one: Episode, other: Episode) -> Episode:
         record_count=len(evidence),
         severity=worst((one.severity or "", other.severity or "")) or None,
         device=one.device or other.device,
+        in_change_window=one.in_change_window or other.in_change_window,
     )
 
 

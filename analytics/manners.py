@@ -31,6 +31,15 @@ PUBLISHED = frozenset(
         "ranges",
         "clients",
         "partitions",
+        "custody_balance",
+        "batches",
+        "unknown_forms",
+        "findings",
+        "runs",
+        "outbox",
+        "reviews",
+        "attestations",
+        "suppressions",
     }
 )
 """What a detector may read."""
@@ -58,7 +67,7 @@ CLOCKS = frozenset(
 NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 BOUND = frozenset({"window_start", "window_end", "looks_back", "judged_until"})
 WANTED = {"subject": "VARCHAR", "first_seen": "TIMESTAMP", "last_seen": "TIMESTAMP", "evidence": "UBIGINT[]"}
-OPTIONAL = {"severity": "VARCHAR", "device": "VARCHAR"}
+OPTIONAL = {"severity": "VARCHAR", "device": "VARCHAR", "in_change_window": "VARCHAR"}
 SOME_DAY = datetime(2026, 11, 23)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ def worst(severities: Iterable[str]) -> str:
 
 def one_less(severity: str) -> str:
     return SEVERITIES[max(0, rank(severity) - 1)]
+
+
+def policy_of(episode_says: str, policy: Policy) -> Policy:
+    """What an episode says of itself goes before what its detector says of all."""
+    return replace(policy, in_change_window=episode_says) if episode_says else policy
 
 
 def judged(

@@ -68,7 +68,8 @@ def _one(detector: Detector, around: Surroundings, decision: Decision) -> Tried:
         finding = decision.known.finding
         return Tried("gone", _as_episode(decision.known), finding.severity)
     said = detector.fixed_severity or decision.episode.severity or detector.severity
-    worth, _ = severity.judged(said, decision.episode.device, _moments(decision.episode), detector.policy, around)
+    policy = severity.policy_of(decision.episode.in_change_window, detector.policy)
+    worth, _ = severity.judged(said, decision.episode.device, _moments(decision.episode), policy, around)
     return Tried(_difference(decision, worth), decision.episode, worth)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from analytics.detector import load
-from support.bench import Bench, bench, write_detector
+from support.bench import CHAINS, Bench, at, bench, write_detector
 
 
 def failed(*times, device="hsm1"):
@@ -230,6 +230,25 @@ def test_the_header_says_which_windows_lower(tmp_path, policy, kind, severity):
     here.change("09:00:00", "11:00:00", kind=kind)
     here.arrive(failed("10:00:00"))
     assert [one.severity for one in here.findings()] == [severity]
+
+
+@pytest.mark.parametrize(("says", "severity"), [("never", "medium"), ("", "low")])
+def test_an_episode_may_say_that_no_window_lowers_it(tmp_path, says, severity):
+    """A column of the result goes before the header; one that says nothing leaves it."""
+    query = CHAINS.replace(" device,", f" device, '{says}' AS in_change_window,", 1)
+    here = bench(tmp_path, query=query)
+    here.change("09:00:00", "11:00:00")
+    here.arrive(failed("10:00:00"))
+    assert [one.severity for one in here.findings()] == [severity]
+    assert [one.severity for one in here.duty.try_out("TEST-01", at("09:00:00"), at("11:00:00"))] == [severity]
+    assert [one.columns for one in here.findings()] == [{"failures": 1}]
+
+
+def test_a_word_that_is_no_policy_is_told(tmp_path):
+    """The run fails and says which."""
+    here = bench(tmp_path, query=CHAINS.replace(" device,", " device, 'always' AS in_change_window,", 1))
+    here.arrive(failed("10:00:00"))
+    assert here.ask("SELECT state, error FROM runs") == [("failed", "'always' is no in_change_window")]
 
 
 def test_a_new_device_is_let_off_for_its_first_week(tmp_path):
