@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,12 @@ def load(path: Path) -> Detector:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DetectorError([Mistake(path.name, 1, f"cannot be read: {error}")]) from None
+    return _checked(path, text)
+
+
+@lru_cache(maxsize=512)
+def _checked(path: Path, text: str) -> Detector:
+    """Once for each text: what DuckDB says of a query takes some hundredths of a second."""
     source = headers.cut(path.name, text)
     if isinstance(source, Mistake):
         raise DetectorError([source])

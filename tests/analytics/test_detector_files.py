@@ -166,6 +166,18 @@ def test_common_tables_lambdas_and_lists_are_no_tables(tmp_path):
     assert load(write_detector(tmp_path, query)).id == "TEST-01"
 
 
+def test_a_file_is_judged_again_when_it_has_changed(tmp_path):
+    """And only then: the same text says the same, and a mistake is told each time."""
+    path = write_detector(tmp_path, CHAINS)
+    assert load(path) is load(path)
+    write_detector(tmp_path, CHAINS, every="5m")
+    assert load(path).every == "5m"
+    write_detector(tmp_path, "SELECT 1")
+    for _ in range(2):
+        with pytest.raises(DetectorError):
+            load(path)
+
+
 def test_a_site_folder_lies_on_top(tmp_path):
     """The same id there replaces ours; a new one is one more; mistakes do not hide the rest."""
     write_detector(tmp_path, CHAINS, id="AUTH-01")
