@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
 
 from hsmtrail import wiring
+from hsmtrail.check_receiver import examine_receiver
 from hsmtrail.client import running_service
 from hsmtrail.config import ConfigurationError, load
 from hsmtrail.config_checks import split_address
@@ -71,7 +72,9 @@ def examine(path: Path, *, machine: bool = True) -> Examination:
 
 
 def _examine_whole(configuration: Configuration, found: Examination) -> None:
-    found.notes += _unread(configuration)
+    receiver = examine_receiver(configuration)
+    found.mistakes += receiver.mistakes
+    found.notes += receiver.notes + _unread(configuration)
     if not configuration.listener:
         found.mistakes.append(
             f"{configuration.path}: listener  wants at least one [[listener]], or nothing is received"

@@ -14,10 +14,47 @@ LISTENER = {
     "spooled": "Messages on disk in the spool.",
 }
 
+CONNECTIONS = {
+    "accepted": "Connections that were let in.",
+    "tls_failed": "Of these, those whose TLS handshake failed.",
+    "without_message": "Of these, those that ended without a message.",
+}
+RECEIVER = {
+    "running": "1 while the receiver runs.",
+    "blocked": "1 while the disk takes nothing.",
+    "spool_bytes": "Bytes of the spool's segments.",
+}
+FLAGS = ("running", "blocked")
+
 
 def exposition(status: dict[str, Any]) -> str:
     """The status document as metrics (Prometheus text format 0.0.4)."""
-    return "\n".join([*_listeners(status["receiver"]["listeners"]), *_service(status["service"])]) + "\n"
+    receiver = status["receiver"]
+    lines = [*_receiver(receiver), *_listeners(receiver["listeners"]), *_connections(receiver["listeners"])]
+    return "\n".join([*lines, *_service(status["service"])]) + "\n"
+
+
+def _receiver(receiver: dict[str, Any]) -> Iterator[str]:
+    for key, meaning in RECEIVER.items():
+        yield from _head(f"hsmtrail_receiver_{key}", "gauge", meaning)
+        yield f"hsmtrail_receiver_{key} {int(bool(receiver.get(key)) if key in FLAGS else receiver.get(key, 0))}"
+
+
+def _connections(listeners: list[dict[str, Any]]) -> Iterator[str]:
+    for key, meaning in CONNECTIONS.items():
+        yield from _head(f"hsmtrail_listener_connections_{key}_total", "counter", meaning)
+        for listener in listeners:
+            number = listener.get("connections", {}).get(key, 0)
+            yield f"hsmtrail_listener_connections_{key}_total{{listener={_quoted(listener['name'])}}} {number}"
+    yield from _head("hsmtrail_listener_connections_refused_total", "counter", "Connections not let in, by reason.")
+    for listener in listeners:
+        for reason, number in listener.get("connections_refused", {}).items():
+            labels = f"listener={_quoted(listener['name'])},reason={_quoted(reason)}"
+            yield f"hsmtrail_listener_connections_refused_total{{{labels}}} {number}"
+    yield from _head("hsmtrail_listener_connections_open", "gauge", "Connections that are open.")
+    for listener in listeners:
+        number = listener.get("connections_open", 0)
+        yield f"hsmtrail_listener_connections_open{{listener={_quoted(listener['name'])}}} {number}"
 
 
 def _listeners(listeners: list[dict[str, Any]]) -> Iterator[str]:

@@ -8,16 +8,20 @@ import os
 import pwd
 import signal
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hsmtrail.failures import Misuse
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 
 
-class PrivilegeError(Exception):
+class PrivilegeError(Misuse):
     """One sentence: who cannot become whom, and what to do."""
 
 
@@ -76,23 +80,35 @@ def become(account: Account) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def give(folder: Path, account: Account, *, everything: bool = False) -> None:
+@contextmanager
+def acting_as(account: Account) -> Iterator[None]:
+    """For a moment, with the way back: to look what that user may do. The whole process; not where threads work."""
+    groups = os.getgroups()
+    os.setgroups(account.groups)
+    os.setegid(account.gid)
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+        os.setegid(os.getgid())
+        os.setgroups(groups)
+
+
+def give(folder: Path, account: Account) -> None:
     """Make the folder, private, if it is not there; what of it belongs to root becomes the account's.
 
     Follows no link and takes no file that has another name elsewhere: the folder may hold what a stranger put there.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not everything:
-        _give_if_of_root(os.fspath(folder), None, account)
-        return
-    for path, _, files, within in os.fwalk(folder):
-        _give_if_of_root(path, None, account)
+    for _, _, files, within in os.fwalk(folder):
+        if os.fstat(within).st_uid == 0:
+            os.fchown(within, account.uid, account.gid)
         for name in files:
-            _give_if_of_root(name, within, account)
+            _give_file(name, within, account)
 
 
-def _give_if_of_root(name: str, within: int | None, account: Account) -> None:
+def _give_file(name: str, within: int, account: Account) -> None:
     found = os.stat(name, dir_fd=within, follow_symlinks=False)
-    plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
-    if plain and found.st_uid == 0:
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == 0:
         os.chown(name, account.uid, account.gid, dir_fd=within, follow_symlinks=False)

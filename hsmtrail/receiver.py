@@ -57,9 +57,7 @@ def _start(receiver: Receiver, settings: ReceiverSettings) -> None:
     receiver.open()
     if account is not None:
         try:
-            for folder in (settings.data_dir, settings.directory.parent):
-                privileges.give(folder, account)
-            privileges.give(settings.directory, account, everything=True)
+            privileges.give(settings.data_dir, account)
             privileges.become(account)
         except OSError as error:
             receiver.close()

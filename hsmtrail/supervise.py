@@ -74,6 +74,11 @@ class Child:
         self.due = now + self.pause
         log.error("ended", extra={"facts": {"role": self.role, "status": status, "again_in_seconds": self.pause}})
 
+    def reload(self) -> None:
+        """One that is not running reads everything when it starts."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         if self.process is None:
             return
@@ -102,12 +107,21 @@ def children(configuration: Path) -> list[Child]:
 
 
 def serve(configuration: Path, pause: Callable[[float], None] = time.sleep) -> int:
-    """Run both until SIGTERM or SIGINT; 2 when one of them refuses to start, with its reason on standard error."""
+    """Run both until SIGTERM or SIGINT; 2 when one of them refuses to start, with its reason on standard error.
+
+    SIGHUP makes both read their files again; from a terminal that is closed it ends everything.
+    """
     stopping: list[int] = []
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: stopping.append(got))
+    signal.signal(signal.SIGHUP, lambda got, _frame: (stopping if sys.stderr.isatty() else asked).append(got))
     both = children(configuration)
     while not stopping and not any(child.refused for child in both):
+        if asked:
+            asked.clear()
+            for child in both:
+                child.reload()
         for child in both:
             child.tend(time.monotonic())
         pause(0.1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from hsmtrail.config import ConfigurationError, load
 from hsmtrail.config_checks import seconds, split_address
 from ingest.receiving import ListenerSettings, ReceiverSettings
 from ingest.sockets import TlsSettings
@@ -13,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hsmtrail.config import Configuration, Listener
+
+log = logging.getLogger("hsmtrail.receiver")
+
+
+def settings_again(path: Path) -> ReceiverSettings | None:
+    """What the file says now; None when it has mistakes, which are logged then."""
+    try:
+        return receiver_settings(load(path))
+    except ConfigurationError as error:
+        log.error("reload_refused", extra={"facts": {"mistakes": error.mistakes}})  # noqa: TRY400  (no traceback)
+        return None
 
 
 def receiver_settings(configuration: Configuration) -> ReceiverSettings:

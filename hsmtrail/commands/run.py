@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hsmtrail.commands.options import ConfigOption, configuration, find_configuration
+from hsmtrail.commands.options import ConfigOption, find_configuration
 from hsmtrail.failures import Misuse
 
 
@@ -43,7 +43,7 @@ def check(
 
 
 def serve(config: ConfigOption = None) -> None:
-    """Run the receiver and the service, and start either again when it ends."""
+    """Run the receiver and the service, and start either again when it ends. SIGHUP goes to both."""
     from hsmtrail import log, supervise
 
     path = find_configuration(config)
@@ -54,21 +54,29 @@ def serve(config: ConfigOption = None) -> None:
 
 
 def receive(config: ConfigOption = None) -> None:
-    """Run the receiver alone: sockets to spool."""
+    """Run the receiver alone: sockets to spool. SIGHUP: go on by what the configuration says now."""
     from hsmtrail import log, receiver
-    from hsmtrail.wiring_receiver import receiver_settings
+    from hsmtrail.config import load
+    from hsmtrail.wiring_receiver import receiver_settings, settings_again
 
-    settings = receiver_settings(configuration(config))
+    path = find_configuration(config)
+    settings = receiver_settings(load(path))
     log.configure()
-    raise typer.Exit(receiver.run(settings))
+    raise typer.Exit(receiver.run(settings, lambda: settings_again(path)))
 
 
 def work(config: ConfigOption = None) -> None:
-    """Run the service alone: spool to store, detectors, alerts, packs, HTTP."""
-    from hsmtrail import log, service
+    """Run the service alone: spool to store, detectors, alerts, packs, HTTP. SIGHUP: begin again with what is new."""
+    from hsmtrail import log, privileges, service
+    from hsmtrail.config import load
 
-    settings = configuration(config)
+    path = find_configuration(config)
+    settings = load(path)
     log.configure()
+    account = privileges.whom_to_become(settings.receiver.user, settings.receiver.group)
+    if account is not None:
+        privileges.give(settings.below(), account)
+        privileges.become(account)
     raise typer.Exit(service.run(settings))
 
 

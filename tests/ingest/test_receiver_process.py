@@ -1,12 +1,16 @@
 """The receiver as a process of its own: signals, kills, a full disk, and what it never loads."""
 
 import json
+import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import time
+from datetime import UTC
 
+import pyarrow.compute as pc
 import pytest
 
 from ingest.spool import FIRST_PREVIOUS, SpoolReader, digest
@@ -167,3 +171,64 @@ def test_a_full_disk_stops_reading_tcp_and_counts_udp(process, eventually):
     udp = process.listener("udp")
     assert udp["received"] == udp["spooled"] + udp["refused"]["disk_full"]
     assert udp["received"] % 500 == udp["kernel_dropped"] == 0
+
+
+FLOOD = """
+import socket, sys, time
+host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+end, sent = time.monotonic() + seconds, 0
+datagrams = socket.socket(type=socket.SOCK_DGRAM)
+streams = [socket.create_connection((host, port)) for _ in range(4)]
+for stream in streams:
+    stream.setblocking(False)
+line = b"flood " + b"x" * 214
+lines = (line + bytes([10])) * 1000
+rest = {stream: lines for stream in streams}
+while time.monotonic() < end:
+    for _ in range(500):
+        datagrams.sendto(line, (host, port))
+    sent += 500
+    for stream in streams:
+        try:
+            rest[stream] = rest[stream][stream.send(rest[stream]):] or lines
+        except BlockingIOError:
+            pass
+print(sent)
+"""
+
+
+def test_a_flood_beside_quiet_senders(process, eventually):
+    """By UDP and TCP, as fast as one process can: quiet senders lose nothing and do not wait; every datagram is counted."""
+    process.start()
+    host, port = process.listener("tcp")["address"].rsplit(":", 1)
+    process.end()
+    process.start(int(port))
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, host, port, "3"], stdout=subprocess.PIPE)
+    said = []
+    with (
+        socket.create_connection((host, int(port)), 20, ("127.0.0.2", 0)) as tcp,
+        socket.socket(type=socket.SOCK_DGRAM) as udp,
+    ):
+        udp.bind(("127.0.0.2", 0))
+        while flood.poll() is None:
+            line = b"quiet %d %d" % (len(said), time.time_ns() // 1000)
+            tcp.sendall(line + b"\n")
+            udp.sendto(line, (host, int(port)))
+            said.append(line)
+            time.sleep(0.01)
+    sent = int(flood.stdout.read())
+    flood.stdout.close()
+    assert process.end() == (0, "")
+    quiet = {"tcp": [], "udp": []}
+    for batch in process.batches():
+        for row in batch.table.filter(pc.equal(batch.table["peer"], "127.0.0.2")).to_pylist():
+            quiet[row["listener"]].append(row)
+    assert [row["raw"] for row in quiet["tcp"]] == said
+    waits = [
+        row["received_at"].replace(tzinfo=UTC).timestamp() - int(row["raw"].split()[2]) / 1e6 for row in quiet["tcp"]
+    ]
+    assert max(waits) < 5
+    udp = process.listener("udp")
+    assert udp["received"] + udp["kernel_dropped"] == sent + len(said)
+    if os.geteuid() == 0:  # others may not have a buffer that holds a flood until it is seen
+        assert [row["raw"] for row in quiet["udp"]] == said

@@ -1,8 +1,11 @@
 """TCP: lines of each connection, limits, and a sender that is slowed rather than lost."""
 
+import select
 import socket
 import struct
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -12,7 +15,7 @@ from ingest.notices import Notices
 from ingest.pending import Pending
 from ingest.portions import spool_table
 from ingest.receiving import log
-from ingest.tcp import TcpListener
+from ingest.tcp import TcpListener, waiting_bytes
 
 
 def messages(rows):
@@ -79,6 +82,22 @@ def test_a_count_that_cannot_be_closes_the_connection(site, settings, closed, fr
     assert messages(site.stop()) == [(b"ok", "")]
     listener = site.listener("tcp")
     assert (listener["received"], listener["refused"], listener["spooled"]) == (2, {reason: 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("octets", "wanted"),
+    [
+        (b"3 first4 next\n", [(b"fir", ""), (b"st4 next", "")]),
+        (b"9 first4 next\n", [(b"first4 ne", ""), (b"xt", "")]),
+        (b"99 first4 next\n", [(b"first4 next\n", "incomplete")]),
+        (b"000000000000000000005 first\n", [(b"first", ""), (b"", "")]),
+    ],
+)
+def test_a_count_that_does_not_fit(site, settings, octets, wanted):
+    """Is believed; what is left over, or missing, shows."""
+    site.start(settings("tcp"))
+    site.connect("tcp", octets).close()
+    assert messages(site.stop()) == wanted
 
 
 def test_a_stop_takes_what_the_sockets_hold(site, settings):
@@ -173,6 +192,103 @@ def test_a_sender_is_slowed_when_the_spool_is_behind(settings, eventually):
     listener.stop()
     thread.join()
     assert rows == [b"%0100d" % number for number in range(lines)]
+
+
+def test_one_who_floods_gets_a_turn_like_others(settings, intake, eventually):
+    """With 50 full connections no more than its bytes; the quiet one is heard in the same turn."""
+    listener = TcpListener(settings("tcp", turn_bytes=1 << 16), intake, Connections())
+    address = ("127.0.0.1", int(listener.address.rsplit(":", 1)[1]))
+    line = b"x" * 999 + b"\n"
+    senders = [socket.create_connection(address, 20) for _ in range(50)]
+    senders.append(socket.create_connection(address, 20, ("127.0.0.2", 0)))
+    for sender in senders[:-1]:
+        sender.sendall(line * 50)
+    senders[-1].sendall(b"quiet\n")
+    listener._poll.register(listener._socket, select.EPOLLIN)
+    listener._accept()
+    eventually(lambda: all(waiting_bytes(one.socket) for one in listener._open.values()))
+    first = listener._turn()
+    assert first <= (1 << 16) + 50_000 + 6
+    assert b"quiet" in spool_table(intake.pending.take(1 << 30, 0)).column("raw").to_pylist()
+    turns = [first]
+    while sum(turns) < 50 * 50 * 1000 + 6:
+        turns.append(listener._turn())
+    assert max(turns[1:]) > 1 << 16  # alone it is not held back
+    listener.close()
+    for sender in senders:
+        sender.close()
+
+
+def test_a_thousand_silent_connections_cost_nobody_a_line(site, settings, eventually):
+    """Each takes a descriptor and no thread; those who speak are heard at once."""
+    site.start(settings("tcp"))
+    silent = [site.connect("tcp") for _ in range(1000)]
+    eventually(lambda: site.listener("tcp")["connections_open"] == 1000)
+    begun = time.monotonic()
+    with site.connect("tcp", b"line\n"):
+        eventually(lambda: site.listener("tcp")["spooled"] == 1)
+    assert time.monotonic() - begun < 5
+    assert threading.active_count() < 20
+    site.stop()
+    for one in silent:
+        one.close()
+    assert site.listener("tcp")["connections"]["without_message"] == 1000
+
+
+def test_a_slow_sender_is_waited_for(site, settings, eventually):
+    """Byte by byte, its message is whole in the end; others do not wait for it."""
+    site.start(settings("tcp"))
+    with site.connect("tcp") as slow:
+        slow.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in b"11 slow sender":
+            slow.sendall(bytes([octet]))
+            with site.connect("tcp", b"other\n"):
+                pass
+        eventually(lambda: site.listener("tcp")["spooled"] == 15)
+    rows = site.stop()
+    assert [row["raw"] for row in rows if row["raw"] != b"other"] == [b"slow sender"]
+    assert {row["trouble"] for row in rows} == {""}
+
+
+@pytest.mark.parametrize(
+    ("octets", "protocol"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(32, 80)), "TLS"),
+        (b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", "HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+    ],
+    ids=["TLS", "HTTP", "SSH"],
+)
+def test_other_protocols_are_kept_and_said(site, settings, caplog, octets, protocol):
+    """Evidence like every line; one line of our log says who sent what; the next sender is heard."""
+    site.start(settings("tcp"))
+    site.connect("tcp", octets).close()
+    site.connect("tcp", b"<13>line\n").close()
+    lines = [row["raw"] for row in site.stop()]
+    lines.remove(b"<13>line")
+    assert b"".join(lines) == octets.replace(b"\n", b"").replace(b"\0", b"")
+    said = [record.facts for record in caplog.records if record.getMessage() == "not_syslog"]
+    assert [(one["looks_like"], one["peer"]) for one in said] == [(protocol, "127.0.0.1")]
+
+
+def test_a_stop_after_a_count_that_cannot_be(site, settings):
+    """What comes behind it is not read, and the stop does not stumble over it."""
+    site.start(settings("tcp"))
+    with site.connect("tcp", b"ok\n99999999999 x"):
+        pass
+    octets = b"ok\n99999999999 x" + b"y" * (3 << 20)
+    senders = []
+    for _ in range(5):
+        sender = site.connect("tcp")
+        sender.setblocking(False)
+        with suppress(OSError):
+            sender.send(octets)
+        senders.append(sender)
+    rows = site.stop()
+    for sender in senders:
+        sender.close()
+    assert {row["raw"] for row in rows} == {b"ok"}
+    assert site.listener("tcp")["refused"] == {"count_too_large": len(rows)}
 
 
 def sent_until_full(sender, octets, patience=50):

@@ -6,13 +6,19 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from ingest.counters import Counted
-from ingest.portions import spool_table
+from ingest.counters import Counted, Ledger
+from ingest.crowd import Crowd
+from ingest.intake import Intake
+from ingest.notices import Notices
+from ingest.pending import Pending
+from ingest.portions import Source, spool_table
+from ingest.receiving import log
 from ingest.udp import MOST_PEERS, Peers, UdpListener, peer_in
 
 
@@ -231,6 +237,146 @@ def test_the_memory_of_senders_is_bounded(settings):
         ports = np.arange(5000)[which] if len(sources) == 5000 else [sources[i].peer_port for i in which]
         assert list(ports) == block[:, 2:4].copy().view(">u2").ravel().tolist()
         assert len(peers._known) <= MOST_PEERS + 1000
+
+
+def listening(settings, intake, **more):
+    """A UDP listener whose threads run; (listener, port, stop)."""
+    listener = UdpListener(settings("udp", **more), intake)
+    threads = [threading.Thread(target=work) for _, work in listener.work()]
+    for thread in threads:
+        thread.start()
+
+    def stop():
+        listener.stop()
+        for thread in threads:
+            thread.join()
+
+    return listener, ("127.0.0.1", listener._workers[0].port), stop
+
+
+def paced(address, source, messages, at_once=100, pause=0.005):
+    """So many at a time, with a pause between: 20,000 a second."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.bind((source, 0))
+        for number, message in enumerate(messages):
+            sender.sendto(message, address)
+            if number % at_once == at_once - 1:
+                time.sleep(pause)
+
+
+def test_a_flood_takes_nothing_from_quiet_senders(settings):
+    """While the disk is behind: they lose nothing, who floods is refused by that reason, and the sums hold."""
+    intake = Intake(Pending(1 << 20, reserve=4 << 20), Ledger({}), Notices(log))
+    listener, address, stop = listening(settings, intake, receive_buffer=4 << 20, crowded_rate=500)
+    quiet = [b"quiet %d" % number for number in range(100)]
+    flooding = [b"flood %d " % number + b"x" * 1000 for number in range(20_000)]
+    flood = threading.Thread(target=paced, args=(address, "127.0.0.1", flooding))
+    flood.start()
+    paced(address, "127.0.0.2", quiet, 1, 0.01)
+    flood.join()
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    lines = []
+    while stopping.is_alive() or intake.pending._portions:
+        portions = intake.pending.take(1, 0, 0.05)
+        lines += spool_table(portions).column("raw").to_pylist()
+        intake.pending.done(sum(portion.size for portion in portions))
+    stopping.join()
+    refused = intake.ledger.now()["udp"].refused
+    assert [line for line in lines if line.startswith(b"quiet")] == quiet
+    assert refused["flooding"] > 1000
+    assert len(lines) + sum(refused.values()) + listener.kernel_dropped() == len(quiet) + len(flooding)
+    assert listener.kernel_dropped() == 0
+
+
+def test_one_sender_alone_is_not_held_back(settings):
+    """The kernel keeps its burst until the disk has time for it."""
+    intake = Intake(Pending(1 << 16, reserve=0), Ledger({}), Notices(log))
+    listener, address, stop = listening(settings, intake, receive_buffer=4 << 20, crowded_rate=1)
+    messages = [b"%d " % number + b"x" * 1000 for number in range(3500)]
+    paced(address, "127.0.0.1", messages)
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    lines = []
+    while stopping.is_alive() or intake.pending._portions:
+        portions = intake.pending.take(1, 0, 0.05)
+        lines += spool_table(portions).column("raw").to_pylist()
+        intake.pending.done(sum(portion.size for portion in portions))
+    assert lines == messages[: len(lines)]
+    assert len(lines) + listener.kernel_dropped() == len(messages)
+    assert intake.ledger.now() == {}
+
+
+def test_the_fair_share_of_each_address(settings, intake):
+    """A second's worth at first, then as time goes by; ports of one address share it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as receiving:
+        clock = [100.0]
+        crowd = Crowd(receiving, 10, lambda: clock[0])
+        sources = tuple(Source("udp", "udp", peer, port) for peer, port in (("a", 1), ("b", 1), ("a", 2)))
+        which = np.array([0, 2] * 8 + [1] * 3)
+        assert np.flatnonzero(crowd.within_rate(sources, which)).tolist() == [*range(10), 16, 17, 18]
+        assert crowd.within_rate(sources, np.array([0, 1])).tolist() == [False, True]
+        clock[0] += 0.5
+        assert crowd.within_rate(sources, np.array([2] * 8)).sum() == 5
+        clock[0] += 100
+        assert crowd.within_rate(sources, np.array([2] * 20)).sum() == 10
+
+
+def test_workers_share_a_port(site, settings):
+    """Each sender's lines stay in order; one listener, one address, one count."""
+    site.start(settings("udp", workers=4))
+    senders = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(40)]
+    for number in range(4000):
+        senders[number % 40].sendto(b"%d of %d" % (number, number % 40), site.address("udp"))
+    ports = {sender.getsockname()[1]: number for number, sender in enumerate(senders)}
+    for sender in senders:
+        sender.close()
+    rows = site.stop()
+    for port, number in ports.items():
+        wanted = [b"%d of %d" % (line, number) for line in range(number, 4000, 40)]
+        assert [row["raw"] for row in rows if row["peer_port"] == port] == wanted
+    assert (site.listener("udp")["spooled"], site.listener("udp")["kernel_dropped"]) == (4000, 0)
+
+
+def test_what_workers_drop_is_added_up(settings, intake):
+    """Of all sockets."""
+    listener = UdpListener(settings("udp", receive_buffer=4096, workers=3), intake)
+    address = ("127.0.0.1", listener._workers[0].port)
+    for _ in range(60):
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            for _ in range(50):
+                sender.sendto(b"line", address)
+    assert all(worker.kernel_dropped() > 0 for worker in listener._workers)
+    run_out(listener)
+    assert len(delivered(intake)) + listener.kernel_dropped() == 3000
+
+
+def test_other_senders_are_let_in_without_a_new_socket(site, settings, eventually):
+    """As SIGHUP asks for."""
+    site.start(settings("udp", allow=("127.0.0.2/32",)))
+    site.datagrams("udp", b"no")
+    eventually(lambda: site.listener("udp")["refused"])
+    fresh = replace(site.listeners[0], allow=("127.0.0.1/32",))
+    assert site.receiver.follow(replace(site.receiver._settings, listeners=(fresh,))) == []
+    site.datagrams("udp", b"yes")
+    assert [row["raw"] for row in site.stop()] == [b"yes"]
+    assert site.listener("udp")["refused"] == {"not_allowed": 1}
+
+
+def test_a_clock_that_steps_back_breaks_nothing(settings):
+    """Lines keep their order and have what the clock said."""
+    moments = iter([3_000_000, 1_000_000, 2_000_000, 2_000_000])
+    intake = Intake(Pending(1 << 20), Ledger({}), Notices(log), lambda: next(moments))
+    listener = UdpListener(settings("udp"), intake)
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        for number in range(3):
+            sender.sendto(b"%d" % number, ("127.0.0.1", listener._workers[0].port))
+            while listener._workers[0].receive():
+                pass
+    listener.close()
+    rows = delivered(intake)
+    assert [row["raw"] for row in rows] == [b"0", b"1", b"2"]
+    assert [row["received_at"].second for row in rows] == [3, 1, 2]
 
 
 def test_a_link_local_sender_keeps_its_zone():
