@@ -18,6 +18,8 @@ from aiohttp import web
 
 from hsmtrail import wiring
 from hsmtrail.api import Door, application
+from hsmtrail.check import examine
+from hsmtrail.config import load
 from hsmtrail.config_checks import split_address
 from hsmtrail.desk import Desk, open_store, utc_now
 from hsmtrail.failures import Failure
@@ -32,14 +34,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hsmtrail.work")
 
+MOST_MISTAKES = 20
 HOLD_SECONDS = 30.0
 """How long a store that another process holds is waited for."""
 
 
 def run(configuration: Configuration) -> int:
-    """Until SIGTERM or SIGINT. 2: it could not start; 1: it failed and is worth starting again."""
+    """Until SIGTERM or SIGINT. 2: it could not start; 1: it failed and is worth starting again.
+
+    On SIGHUP it begins again with what its files say then, when nothing is wrong with them.
+    """
     try:
-        return asyncio.run(Service(configuration).run())
+        while True:
+            service = Service(configuration)
+            service.listen_to_hang_ups()
+            status = asyncio.run(service.run())
+            if service.reading_again is None:
+                return status
+            configuration = service.reading_again
+            log.info("reloaded", extra={"facts": {"configuration": str(configuration.path)}})
     except Failure as failure:
         sys.stderr.write(f"hsmtrail: {failure}\n")
         return failure.status
@@ -63,11 +76,13 @@ class Service:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.failed = False
+        self.reading_again: Configuration | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
 
     async def run(self) -> int:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as parts:
@@ -79,6 +94,27 @@ class Service:
                 self._stop.set()  # what has started waits for this to end
             log.info("stopping", extra={"facts": {"failed": self.failed}})
         return 1 if self.failed else 0
+
+    def listen_to_hang_ups(self) -> None:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up())
+
+    def _hang_up(self) -> None:
+        """SIGHUP: from a terminal that is closed the end, else a look at the files."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set if sys.stderr.isatty() else self._look_again)
+
+    def _look_again(self) -> None:
+        threading.Thread(target=self._read_again, name="reading again", daemon=True).start()
+
+    def _read_again(self) -> None:
+        """Patterns and detectors are read in full: a mistake in any of them keeps what is in force."""
+        path = self.configuration.path
+        mistakes = examine(path, machine=False).mistakes
+        if mistakes or self._loop is None:
+            log.error("reload_refused", extra={"facts": {"mistakes": mistakes[:MOST_MISTAKES]}})
+            return
+        self.reading_again = load(path)
+        _soon(self._loop, self._stop.set)
 
     async def _start(self, parts: AsyncExitStack, loop: asyncio.AbstractEventLoop) -> None:
         patterns = wiring.site_patterns(self.configuration)
