@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hsmtrail.config_checks import (
     Address,
@@ -21,6 +21,33 @@ from hsmtrail.config_checks import (
     ZoneName,
     mistakes_between,
 )
+from hsmtrail.config_context import Account, Allow, Client, Partition, Range
+from hsmtrail.config_evidence import Retention, Spool, Store
+from hsmtrail.config_section import Section
+
+__all__ = [
+    "Account",
+    "Alert",
+    "Allow",
+    "Client",
+    "Configuration",
+    "ConfigurationError",
+    "DetectorOverride",
+    "Device",
+    "Email",
+    "Listener",
+    "Partition",
+    "Range",
+    "Receiver",
+    "Report",
+    "Retention",
+    "Spool",
+    "Store",
+    "Web",
+    "WebUser",
+    "Webhook",
+    "load",
+]
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Family = Literal[
@@ -47,12 +74,6 @@ class ConfigurationError(Exception):
         self.path, self.mistakes = path, mistakes
         count = f"{len(mistakes)} mistake" + ("" if len(mistakes) == 1 else "s")
         super().__init__(f"{path}: {count}\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are mistakes, values are what they say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
 class Listener(Section):
@@ -159,36 +180,6 @@ class Device(Section):
     holidays: list[Day] = Field(default=[], description="Days off, in its zone.")
 
 
-class Store(Section):
-    """Where DuckDB keeps its file."""
-
-    url: str = Field(default="", description='A path; "" is store.duckdb in data_dir.')
-    memory_limit: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's own limit.")
-    threads: int = Field(default=2, ge=1, le=256, description="Threads of DuckDB.")
-
-
-class Spool(Section):
-    """The evidence: what is received, before anything else happens to it."""
-
-    name: Name = Field(default="main", description="Folder below spool/; one receiver each.")
-    number: int = Field(default=1, ge=1, le=65535, description="High 16 bits of record ids; one number per receiver.")
-    commit_after: Duration = Field(default="50ms", description="A line waits at most so long for its fsync.")
-    commit_bytes: int = Field(default=4 << 20, ge=4096, le=256 << 20, description="Or until so many bytes wait.")
-    seal_after: Duration = Field(default="1h", description="A segment is closed after so long.")
-    segment_bytes: int = Field(default=256 << 20, ge=1 << 16, le=8 << 30, description="Or when it has so many bytes.")
-    key_file: str = Field(
-        default="",
-        description="Of the key behind the MACs of batches, made at the first start; spool.key in data_dir by itself."
-        " Keep a copy of it elsewhere.",
-    )
-    warn_bytes: int | None = Field(
-        default=None, ge=1 << 20, description="Spool and archive together: above it `status` and the log say so."
-    )
-    warn_days: int = Field(
-        default=7, ge=0, le=3650, description="When the disk is full in so many days, `status` and the log say so."
-    )
-
-
 class Email(Section):
     """A mailbox that gets alerts."""
 
@@ -219,6 +210,9 @@ class Alert(Section):
 
     email: list[Email] = Field(default=[], description="Mailboxes.")
     webhook: list[Webhook] = Field(default=[], description="Webhooks.")
+    anchor: bool = Field(
+        default=True, description="Once a day the heads of the chain of evidence go to all of them, pagerduty aside."
+    )
 
 
 class Report(Section):
@@ -255,68 +249,6 @@ class DetectorOverride(Section):
     enabled: bool = Field(default=True, description="false: it does not run, and packs say so.")
     severity: Severity | None = Field(default=None, description="Instead of the detector's own.")
     parameters: dict[str, Any] = Field(default={}, description="Instead of the defaults in its header.")
-
-
-class Account(Section):
-    """An appliance account or role holder that is expected."""
-
-    name: str = Field(min_length=1, description="As lunash writes it.")
-    devices: list[str] = Field(default=[], description="Where; empty is everywhere.")
-    roles: list[Literal["admin", "operator", "monitor", "audit", "so", "po", "co", "lco", "cu", "au"]] = Field(
-        default=[], description="What it may be."
-    )
-    owner: str = Field(default="", description="Who answers for it.")
-    until: Day = Field(default="", description="Last day.")
-
-
-class Range(Section):
-    """A network that people or clients come from."""
-
-    name: str = Field(min_length=1, description="What packs call it.")
-    cidr: Cidr = Field(description="The network.")
-    use: list[Literal["admin", "client", "nva", "probe", "relay"]] = Field(
-        default=[], description="What comes from it."
-    )
-
-
-class Client(Section):
-    """An NTLS client that is expected."""
-
-    name: str = Field(min_length=1, description="As NTLS writes it.")
-    addresses: list[str] = Field(default=[], description="Where it connects from.")
-    devices: list[str] = Field(default=[], description="What it connects to.")
-    partitions: list[str] = Field(default=[], description="What it may use there.")
-
-
-class Partition(Section):
-    """A partition, where logs alone cannot say what it is."""
-
-    device: str = Field(min_length=1, description="Name of its [[device]].")
-    container: str = Field(default="", description="Number in audit records.")
-    serial: str = Field(default="", description="Serial number.")
-    label: str = Field(default="", description="What people call it.")
-    kind: Literal["application", "admin"] = Field(default="application", description="Which role a number means.")
-    guarded: bool = Field(default=False, description="Its keys change in ceremonies only.")
-    ephemeral: bool = Field(default=False, description="Its keys come and go.")
-    limits: dict[Literal["po", "co", "lco", "cu"], int] = Field(default={}, description="Failed logins before it acts.")
-
-
-class Allow(Section):
-    """What a detector shall not report, who says so, and until when."""
-
-    detector: str = Field(min_length=1, description="Its id.")
-    match: dict[str, str] = Field(description="Result columns and the values that are allowed.")
-    owner: str = Field(min_length=1, description="Who answers for it.")
-    reason: str = Field(min_length=1, description="Why.")
-    until: Annotated[Day, Field(min_length=1)] = Field(description="Last day; at most 90 days ahead.")
-
-
-class Retention(Section):
-    """How long records are kept; this version deletes nothing."""
-
-    hot: Duration | Literal[""] = Field(default="", description="In the store.")
-    total: Duration | Literal[""] = Field(default="", description="In all.")
-    profile: str = Field(default="", description='A framework\'s figures, such as "pci".')
 
 
 class Configuration(Section):

@@ -70,7 +70,11 @@ def open_desk(configuration: Configuration) -> Desk:
     from ingest.loader import lag_seconds
 
     db = open_store(configuration)
-    duty = wiring.duty(db, configuration, utc_now)
+    try:
+        duty = wiring.duty(db, configuration, utc_now)
+    except Failure:
+        db.close()
+        raise
     return Desk(
         configuration=configuration,
         db=db,

@@ -15,7 +15,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 from analytics.alerts.enqueue import enqueue_pack
 from analytics.alerts.sinks import EmailSink
 from hsmtrail import wiring
+from hsmtrail.anchor import send_anchor
 from hsmtrail.config_checks import seconds, weekly
+from hsmtrail.errands.evidence import evidence_status
 from hsmtrail.errands.report import MakeReport
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Timetable:
     def start(self) -> None:
         self._add_detectors()
         self._add_pack()
+        hourly = IntervalTrigger(hours=1, timezone="UTC")
+        self._scheduler.add_job(self.look_after_evidence, hourly, id="evidence", next_run_time=datetime.now(UTC))
         log.info("scheduled", extra={"facts": {"jobs": len(self._scheduler.get_jobs())}})
         self._scheduler.start()
 
@@ -80,6 +84,15 @@ class Timetable:
             self._desk.duty.run([identifier])
         finally:
             self._on_work()
+
+    def look_after_evidence(self) -> None:
+        """The daily anchor, when a day has passed; and what is wrong with the room on the disk."""
+        if send_anchor(self._desk):
+            self._on_work()
+        with self._desk.db.reader() as cursor:
+            alarms = evidence_status(self._desk.configuration, cursor, self._desk.now())["alarms"]
+        for alarm in alarms:
+            log.warning("evidence_alarm", extra={"facts": {"alarm": alarm}})
 
     def make_missing_pack(self) -> None:
         """The pack of the last complete period, unless it is there; a store without records of it gets none."""

@@ -81,6 +81,9 @@ address = "0.0.0.0:5514"
 # password_env = "HSMTRAIL_SMTP_PASSWORD"     # or password_file
 # tls = "starttls"                      # or "tls", "none"
 
+# [alert]
+# anchor = true                         # once a day the heads of the chain of evidence go to all of these
+
 # [[alert.webhook]]
 # name = "chat"
 # url = "https://chat.example.org/hook"

@@ -36,14 +36,19 @@ class Parses(Protocol):
 
 def rows_of(batches: Sequence[SpooledBatch], parser: Parses) -> pl.DataFrame:
     """All columns of `records` but `copy_of`."""
+    lines = numbered(batches)
+    return lines.select(IDENTITY).hstack(parsed(lines.select(LINES), parser))
+
+
+def numbered(batches: Sequence[SpooledBatch]) -> pl.DataFrame:
+    """The lines as they were received, each with its number and that of its batch."""
     lines = pl.DataFrame(pa.Table.from_batches([batch.table for batch in batches]))
     lengths = np.array([batch.rows for batch in batches])
     firsts = np.array([batch.first_record for batch in batches], dtype=np.uint64)
     starts = (np.cumsum(lengths) - lengths).astype(np.uint64)
     numbers = np.repeat(firsts - starts, lengths) + np.arange(lines.height, dtype=np.uint64)
     batch_numbers = np.repeat(np.array([batch.batch for batch in batches], dtype=np.uint64), lengths)
-    identity = lines.with_columns(record_id=numbers, batch=batch_numbers).select(IDENTITY)
-    return identity.hstack(parsed(lines.select(LINES), parser))
+    return lines.with_columns(record_id=numbers, batch=batch_numbers)
 
 
 def stored_batch(batch: SpooledBatch) -> StoredBatch:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ingest.archive import evidence_files, names, sealed_files
 from ingest.archive_file import proven_sealed
 from ingest.spool_append import ASIDE
+from ingest.spool_batch import NUMBER_BITS
 from ingest.spool_head import NAME as HEAD
 from ingest.spool_head import read_head
 from ingest.spool_salvage import Unreadable, proven_batches
@@ -21,7 +24,7 @@ from ingest.verify_archive import Archive
 from ingest.verify_words import Chain, ChainHead, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ingest.archive import EvidenceFile
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ChainHead", "Verdict", "Verified", "verify_evidence"]
 
 TRIES = 5
+NO_ANCHORS: Mapping[int, str] = MappingProxyType({})
 CHANGED = "its bytes are not those that were written"
 
 
@@ -54,27 +58,39 @@ class Seen:
     message: str
 
 
-def verify_evidence(data_dir: Path, keys: Keys | None, advance: Callable[[int], object] = lambda _: None) -> Verified:
-    """All spools with their archives, and the archive's manifest; `advance` gets the bytes that were read."""
+def verify_evidence(
+    data_dir: Path,
+    keys: Keys | None,
+    advance: Callable[[int], object] = lambda _: None,
+    anchors: Mapping[int, str] = NO_ANCHORS,
+) -> Verified:
+    """All spools with their archives, and the archive's manifest; `advance` gets the bytes that were read.
+
+    `anchors`: digests that batches (full numbers) had when somebody outside was told.
+    """
     verdicts: list[Verdict] = []
     heads: list[ChainHead] = []
     for name in names(data_dir):
-        found, head = _patiently(data_dir, name, keys, advance)
+        found, head = _patiently(partial(_Spool, data_dir, name, keys, anchors), advance)
         verdicts += found
         heads += [] if head is None else [head]
     archive = Archive(data_dir)
-    return Verified([*verdicts, *archive.manifest_verdicts()], heads, archive.head())
+    reached = {head.batch >> NUMBER_BITS: head.batch for head in heads}
+    unmet = [
+        Verdict("spool", 0, 0, f"there is no batch {batch}, which has an anchor")
+        for batch in anchors
+        if batch > reached.get(batch >> NUMBER_BITS, 0)
+    ]
+    return Verified([*verdicts, *archive.manifest_verdicts(), *unmet], heads, archive.head())
 
 
-def _patiently(
-    data_dir: Path, name: str, keys: Keys | None, advance: Callable[[int], object]
-) -> tuple[list[Verdict], ChainHead | None]:
+def _patiently(spool: Callable[[], _Spool], advance: Callable[[int], object]) -> tuple[list[Verdict], ChainHead | None]:
     """Again from the start when a segment was sealed while we came to it."""
     attempt = 1
     while True:
-        spool = _Spool(data_dir, name, keys)
+        one = spool()
         try:
-            return list(spool.verdicts(advance)), spool.chain.head()
+            return list(one.verdicts(advance)), one.chain.head()
         except FileNotFoundError:
             if attempt == TRIES:
                 raise
@@ -84,10 +100,10 @@ def _patiently(
 class _Spool:
     """One spool, from its first batch to the one that the head names."""
 
-    def __init__(self, data_dir: Path, name: str, keys: Keys | None) -> None:
+    def __init__(self, data_dir: Path, name: str, keys: Keys | None, anchors: Mapping[int, str]) -> None:
         self._data_dir, self._name, self._folder = data_dir, name, data_dir / "spool" / name
         self._head = read_head(self._folder)
-        self.chain = Chain(name, keys)
+        self.chain = Chain(name, keys, anchors)
         self._seen: Seen | None = None
 
     def verdicts(self, advance: Callable[[int], object]) -> Iterator[Verdict]:

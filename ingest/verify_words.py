@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.spool_batch import FIRST_PREVIOUS, NUMBER_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ingest.spool_key import Keys
     from ingest.spool_segment import StoredBatch
@@ -43,10 +43,10 @@ class ChainHead:
 
 
 class Chain:
-    """Numbers without gap or repeat, each batch chained on the one before, each MAC right."""
+    """Numbers without gap or repeat, each batch chained on the one before, each MAC right, each anchor met."""
 
-    def __init__(self, name: str, keys: Keys | None) -> None:
-        self._name, self._keys = name, keys
+    def __init__(self, name: str, keys: Keys | None, anchors: Mapping[int, str]) -> None:
+        self._name, self._keys, self._anchors = name, keys, anchors
         self._batch, self._record, self._sha256 = 0, 1, FIRST_PREVIOUS.hex()
         self._number = self._batches = self._records = 0
         self._damaged = False
@@ -81,6 +81,8 @@ class Chain:
         if trouble and self._mac_said != place:
             yield Verdict(place, batch.start, batch.end, f"batch {running}: {trouble}")
             self._mac_said = place  # the first of a file stands for all of them
+        if self._anchors.get(number, words["sha256"]) != words["sha256"]:
+            yield Verdict(place, batch.start, batch.end, f"batch {running} has another SHA-256 than its anchor")
         self._batch, self._record, self._sha256 = running, record + batch.table.num_rows, words["sha256"]
         self._number, self._damaged = number, False
         self._batches += 1

@@ -195,7 +195,13 @@ def manifest(pack: Pack, previous: Previous, contents: dict[str, bytes]) -> str:
         },
         "queries": [dataclasses.asdict(asked) for asked in pack.asked],
     }
-    return json.dumps(_plain(made), ensure_ascii=False, indent=1) + "\n"
+    return sealed_text(_plain(made))
+
+
+def sealed_text(made: dict[str, Any]) -> str:
+    """The manifest as it is written, its own digest last: `hsmtrail verify` makes it again."""
+    digest = hashlib.sha256(json.dumps(made, ensure_ascii=False).encode()).hexdigest()
+    return json.dumps({**made, "sha256": digest}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _write(path: Path, content: bytes) -> None:

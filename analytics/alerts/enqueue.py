@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.alerts.message import (
     MOST_LINES,
     MOST_RECORDS,
+    AnchorMessage,
     FindingMessage,
     Line,
     Message,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from analytics.alerts.message import ChainHead
     from analytics.alerts.sinks import Sink
     from store.findings import Finding
 
@@ -107,6 +109,23 @@ def enqueue_pack(  # noqa: PLR0913  (a pack has a name, a verdict and a file)
         )
         _write(cursor, sink, "info", message, now)
     return len(sinks)
+
+
+def enqueue_anchor(
+    cursor: duckdb.DuckDBPyConnection,
+    sinks: Sequence[Sink],
+    now: datetime,
+    heads: Sequence[ChainHead],
+    manifest: str,
+) -> int:
+    """Tell where the chain of evidence stands, to everybody but those whom each message wakes (pagerduty)."""
+    wanted = [sink for sink in sinks if isinstance(sink, EmailSink) or sink.format != "pagerduty"]
+    for sink in wanted:
+        message = AnchorMessage(
+            type="anchor", key=_key(), created_at=now, heads=tuple(heads), manifest=cut(manifest, 64)
+        )
+        _write(cursor, sink, "info", message, now)
+    return len(wanted)
 
 
 def enqueue_test(cursor: duckdb.DuckDBPyConnection, sinks: Sequence[Sink], now: datetime) -> int:

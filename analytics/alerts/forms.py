@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from analytics.alerts.message import FindingMessage, PackMessage
-from analytics.alerts.words import FindingWords, finding_words, headline, instant
+from analytics.alerts.message import AnchorMessage, FindingMessage, PackMessage
+from analytics.alerts.words import KEEP_IT, FindingWords, anchor_lines, finding_words, headline, instant
 
 if TYPE_CHECKING:
     from analytics.alerts.message import Message
@@ -40,6 +40,9 @@ def plain(message: Message) -> dict[str, Any]:
         case PackMessage():
             data = {"name": message.name, "title": message.title, "summary": list(message.summary)}
             return _event("pack.ready", message, {**data, "sha256": message.sha256})
+        case AnchorMessage():
+            heads = [{"spool": head.spool, "batch": head.batch, "sha256": head.sha256} for head in message.heads]
+            return _event("evidence.anchor", message, {"heads": heads, "manifest": message.manifest})
         case _:
             return _event("test", message, {})
 
@@ -126,6 +129,8 @@ def _paragraphs(message: Message) -> list[str]:
             return _finding_paragraphs(finding_words(message))
         case PackMessage():
             return ["\n".join(message.summary) or message.title, f"SHA-256 {message.sha256}"]
+        case AnchorMessage():
+            return ["\n".join(anchor_lines(message)), KEEP_IT]
         case _:
             return ["Somebody asked hsmtrail to send a test. Nothing has happened on an HSM."]
 

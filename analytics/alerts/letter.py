@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from analytics.alerts.message import FindingMessage, PackMessage
+from analytics.alerts.message import AnchorMessage, FindingMessage, PackMessage
 from analytics.alerts.visible import visible
-from analytics.alerts.words import finding_words, headline, moment
+from analytics.alerts.words import KEEP_IT, anchor_lines, finding_words, headline, moment
 
 if TYPE_CHECKING:
     from analytics.alerts.message import Message
@@ -77,6 +77,8 @@ def _facts(message: Message) -> dict[str, object]:
     facts: dict[str, object] = {"message": message, "headline": headline(message), "at": moment(message.created_at)}
     if isinstance(message, FindingMessage):
         facts["words"] = finding_words(message)
+    if isinstance(message, AnchorMessage):
+        facts |= {"lines": anchor_lines(message), "keep_it": KEEP_IT}
     if isinstance(message, PackMessage):
         facts["summary"] = [visible(line) for line in message.summary]
     return facts

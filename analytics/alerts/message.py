@@ -78,6 +78,27 @@ class PackMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest batch of one spool that is stored, and its digest, which depends on all batches before it."""
+
+    spool: str
+    batch: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorMessage:
+    """Where the chain of evidence stands, said to the outside: whoever rewrites it later cannot unsay this."""
+
+    type: Literal["anchor"]
+    key: Key
+    created_at: datetime
+    heads: tuple[ChainHead, ...]
+    manifest: str
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TrialMessage:
     """Somebody wants to know whether alerts arrive."""
 
@@ -87,7 +108,7 @@ class TrialMessage:
     recipients: tuple[str, ...] = ()
 
 
-Message = FindingMessage | PackMessage | TrialMessage
+Message = FindingMessage | PackMessage | AnchorMessage | TrialMessage
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 

@@ -7,7 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analytics.alerts.message import Countdown, FindingMessage, PackMessage, TrialMessage, countdown
+from analytics.alerts.message import (
+    AnchorMessage,
+    Countdown,
+    FindingMessage,
+    PackMessage,
+    TrialMessage,
+    countdown,
+)
 from analytics.alerts.visible import inert, visible
 
 if TYPE_CHECKING:
@@ -17,6 +24,11 @@ if TYPE_CHECKING:
 
 FIRST_STEPS = 3
 STEP = re.compile(r"\s*(?=^\s*\d+\. )", re.MULTILINE)
+
+KEEP_IT = (
+    "Keep this where those who run hsmtrail cannot change it."
+    " `hsmtrail verify --anchor BATCH=SHA256` says whether the chain still goes through it."
+)
 
 SAID_APART = {"tries_left", "consequence"}
 """Columns that the message has a place of their own for."""
@@ -68,6 +80,8 @@ def headline(message: Message) -> str:
             text = f"{message.severity.upper()}: {message.detector} {message.title}{where} ({_records(message)})"
         case PackMessage():
             text = f"Review pack: {message.title}"
+        case AnchorMessage():
+            text = f"Evidence: heads of the chain on {message.created_at:%Y-%m-%d}"
         case TrialMessage():
             text = "Test: alerts from here arrive"
     return visible(" ".join(text.split()), 250)
@@ -91,6 +105,12 @@ def finding_words(message: FindingMessage) -> FindingWords:
         records=_numbers(message),
         look=f"hsmtrail findings show {message.finding}",
     )
+
+
+def anchor_lines(message: AnchorMessage) -> tuple[str, ...]:
+    """One line for each head, as `hsmtrail status` shows them."""
+    heads = tuple(f"{visible(head.spool)}: batch {head.batch}, SHA-256 {head.sha256}" for head in message.heads)
+    return (*heads, f"archive: manifest {message.manifest}") if message.manifest else heads
 
 
 def first_steps(runbook: str) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ def status(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
     print_table("clocks, as raw blocks tell them", service["zones"], ZONE_COLUMNS, "no raw block has told a zone yet")
     typer.echo(f"balance   {_balance(service['balance'])}")
     _print_reading(service)
+    _print_evidence(answer["evidence"], receiver.get("blocked", ""))
     print_table("last runs", service["runs"], ("detector", "state", "finished_at", "error"), "no detector ran yet")
     deliveries = service["deliveries"]
     typer.echo(
@@ -135,6 +136,20 @@ def _balance(sums: dict[str, int]) -> str:
         f"{said}: DOES NOT BALANCE, {sums['unaccounted']:,} unaccounted for, {sums['not_stored']:,} not stored "
         f"in {sums['minutes_off']:,} minutes; the view custody_balance has them"
     )
+
+
+def _print_evidence(evidence: dict[str, Any], blocked: str) -> None:
+    """Where the chain stands, and for how long there is room."""
+    if blocked:
+        typer.echo(f"evidence  BLOCKED ({blocked}): TCP is not read, UDP is refused and counted")
+    for alarm in evidence["alarms"]:
+        typer.echo(f"evidence  ALARM: {alarm}")
+    room = f"room for {evidence['days_left']:,} days" if "days_left" in evidence else "no forecast yet"
+    typer.echo(f"evidence  {evidence['archive_bytes']:,} bytes sealed, {evidence['free_bytes']:,} free, {room}")
+    for head in evidence["heads"]:
+        typer.echo(f"          head of {head['name']}: batch {head['batch']}, SHA-256 {head['sha256']}")
+    if evidence["manifest"]:
+        typer.echo(f"          head of the archive's manifest: {evidence['manifest']}")
 
 
 def _print_reading(service: dict[str, Any]) -> None:

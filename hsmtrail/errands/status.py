@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import hsmtrail
 from hsmtrail.errands import Errand
+from hsmtrail.errands.evidence import evidence_status
 from hsmtrail.failures import Failure
 from hsmtrail.formats import instant
 from hsmtrail.log import shown
@@ -48,10 +49,12 @@ class ShowStatus(Errand):
                 "patterns": _patterns(desk),
                 **(_learned(cursor, desk.now()) if self.forms else {}),
             }
+            evidence = evidence_status(desk.configuration, cursor, desk.now())
         return {
             "version": hsmtrail.__version__,
             "receiver": receiver_status(desk.configuration),
             "service": service,
+            "evidence": evidence,
             "web": {"address": _web_address(desk.configuration)},
         }
 
