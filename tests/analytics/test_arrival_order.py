@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from analytics.case_tables import moment_of
+from analytics.case_tables import fill, moment_of
 from analytics.cases import cases_path, read_cases
 from analytics.detector import load_all
 from support.bench import Bench, at, in_memory
@@ -21,15 +21,19 @@ EPISODES = [detector for detector in load_all() if detector.kind == "episodes"]
 
 @dataclass(frozen=True)
 class Arrival:
-    """The same rows twice: in order and at once, and as hypothesis likes."""
+    """The same rows twice: in order and at once, and as hypothesis likes. `context`: what one of the cases configures."""
 
     rows: tuple
     batches: tuple
+    context: dict
 
 
 @st.composite
-def arrivals(draw, pool):
+def arrivals(draw, cases):
     """Some rows of the detector's cases, moved a little in time; then any order, batches and repeats."""
+    pool = [row for case in cases for row in case.tables.get("events", ())]
+    tables = draw(st.sampled_from(cases)).tables
+    context = {name: rows for name, rows in tables.items() if name not in {"events", "change_windows"}}
     chosen = draw(st.lists(st.tuples(st.sampled_from(pool), st.integers(0, 3)), min_size=1, max_size=10))
     rows = [
         moved(row, number * 97 + draw(st.sampled_from([0, 600, 3600, 86400])) * shift)
@@ -44,7 +48,7 @@ def arrivals(draw, pool):
         if cut:
             batches.append(tuple(batch))
             batch = []
-    return Arrival(tuple(rows), (*batches, tuple(batch)) if batch else tuple(batches))
+    return Arrival(tuple(rows), (*batches, tuple(batch)) if batch else tuple(batches), context)
 
 
 def moved(row, seconds):
@@ -58,10 +62,13 @@ def moved(row, seconds):
     }
 
 
-def found(detector, rows, batches):
+def found(detector, rows, batches, context=None):
     """What is open at the end, with evidence named by the rows themselves."""
     here = Bench([detector], db=in_memory())
     here.put("change_windows", "device | starts_at | ends_at | ticket\nhsm1 | 09:00:00 | 10:30:00 | CHG-1")
+    with here.db.transaction() as cursor:
+        for name, configured in (context or {}).items():
+            fill(cursor, name, configured)
     first, names = {}, {}
     for batch in batches:
         arriving = []
@@ -88,13 +95,13 @@ def found(detector, rows, batches):
 @pytest.mark.parametrize("detector", EPISODES, ids=lambda detector: detector.id)
 def test_any_order_delay_cutting_and_repeating_of_arrival_finds_the_same(detector):
     """Also when judged after each batch, with copies in between."""
-    pool = [row for case in read_cases(cases_path(detector)) for row in case.tables.get("events", ())]
+    cases = read_cases(cases_path(detector))
 
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=PHASES)
-    @given(arrivals(pool))
+    @given(arrivals(cases))
     def check(arrival):
-        at_once = found(detector, arrival.rows, [tuple(range(len(arrival.rows)))])
-        assert found(detector, arrival.rows, arrival.batches) == at_once
+        at_once = found(detector, arrival.rows, [tuple(range(len(arrival.rows)))], arrival.context)
+        assert found(detector, arrival.rows, arrival.batches, arrival.context) == at_once
 
     check()
 
