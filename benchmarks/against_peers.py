@@ -58,7 +58,7 @@ def round_of_peer(kind: Kind, peers: Path, folder: Path, lines: Path) -> dict[st
 
 
 def load(rows: Path, store: Path) -> dict[str, Any]:
-    command = [sys.executable, HERE / "peers" / "load_rows.py", rows, store]
+    command = [sys.executable, str(HERE / "peers" / "load_rows.py"), str(rows), str(store)]
     return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
 
 

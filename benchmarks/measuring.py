@@ -95,7 +95,7 @@ def lines_in(folder: Path, count: int, **options: object) -> Path:
     """A file of so many generated lines."""
     file = folder / "lines"
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, HERE / "generate_lines.py", file, "--lines", str(count), *words]
+    command = [sys.executable, str(HERE / "generate_lines.py"), str(file), "--lines", str(count), *words]
     subprocess.run(command, check=True, stdout=sys.stderr)
     return file
 

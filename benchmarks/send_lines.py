@@ -17,7 +17,6 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +156,14 @@ def main() -> None:
     lines = read(chosen.file, chosen.count)
     if chosen.framing == "octet-counted":
         lines = octet_counted(lines)
-    over_these = partial(over_tls, authority=chosen.authority)
-    send = {"udp": over_udp, "tcp": over_tcp, "tls": over_these}[chosen.protocol]
-    print(json.dumps(asdict(send(lines, (chosen.host, chosen.port), chosen.rate))))
+    address = (chosen.host, chosen.port)
+    if chosen.protocol == "udp":
+        sent = over_udp(lines, address, chosen.rate)
+    elif chosen.protocol == "tcp":
+        sent = over_tcp(lines, address, chosen.rate)
+    else:
+        sent = over_tls(lines, address, chosen.rate, chosen.authority)
+    print(json.dumps(asdict(sent)))
 
 
 if __name__ == "__main__":

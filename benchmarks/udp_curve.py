@@ -20,15 +20,12 @@ turn, and prints the ratio. A rate counts when every datagram of its run is a ro
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from measuring import last_growth, lines_in, machine, options_of, scratch, sender, sent, show
 from peer_servers import AIOSYSLOGD, Peer
 from product import Product, listener
 from whole_line import measure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RATES = (4_500, 9_000, 27_000, 50_000, 100_000, 150_000, 200_000, 250_000, 350_000)
 KERNEL_DEFAULT = Path("/proc/sys/net/core/rmem_default")
@@ -65,8 +62,7 @@ def peer_at(rate: int, seconds: int, folder: Path, lines: Path, peers: Path) -> 
         }
 
 
-def run(who: str, rate: int, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    figures = measured()
+def show_run(who: str, rate: int, figures: dict[str, Any]) -> dict[str, Any]:
     lost = figures["sent"] - figures["stored"]
     unexplained = lost - figures["kernel_dropped"] - figures.get("refused", 0)
     one = {"who": who, "rate": rate, "lost": lost, "unexplained": unexplained, **figures}
@@ -76,8 +72,7 @@ def run(who: str, rate: int, measured: Callable[[], dict[str, Any]]) -> dict[str
 
 def curve(folder: Path, lines: Path, rates: list[int], seconds: int, buffer_name: str) -> None:
     for rate in rates:
-        place = folder / f"{rate}"
-        run("hsmtrail", rate, lambda rate=rate, place=place: product_at(rate, seconds, place, lines, buffer_name))
+        show_run("hsmtrail", rate, product_at(rate, seconds, folder / f"{rate}", lines, buffer_name))
 
 
 def highest(folder: Path, lines: Path, seconds: int, peers: Path) -> None:
@@ -85,10 +80,11 @@ def highest(folder: Path, lines: Path, seconds: int, peers: Path) -> None:
     spans, best = dict(SPANS), dict.fromkeys(SPANS, 0)
     for step in range(STEPS):
         for who, (low, high) in spans.items():
-            rate = round((low * high) ** 0.5)
-            place = folder / f"{who}-{step}"
-            at = (rate, seconds, place, lines)
-            one = run(who, rate, lambda who=who, at=at: product_at(*at) if who == "hsmtrail" else peer_at(*at, peers))
+            rate, place = round((low * high) ** 0.5), folder / f"{who}-{step}"
+            if who == "hsmtrail":
+                one = show_run(who, rate, product_at(rate, seconds, place, lines))
+            else:
+                one = show_run(who, rate, peer_at(rate, seconds, place, lines, peers))
             lossless = one["lost"] == 0
             best[who] = max(best[who], one["send_rate"]) if lossless else best[who]
             spans[who] = (rate, high) if lossless else (low, rate)
