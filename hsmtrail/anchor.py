@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from analytics.alerts.enqueue import enqueue_anchor
 from analytics.alerts.message import ChainHead
 from hsmtrail import wiring
-from ingest.verify_archive import Archive
+from ingest.archive_manifest import head_of_manifest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +37,7 @@ def send_anchor(desk: Desk) -> int:
     with desk.db.transaction() as cursor:
         if not sinks or not _is_due(cursor, now):
             return 0
-        return enqueue_anchor(cursor, sinks, now, chain_heads(cursor), Archive(configuration.below()).head())
+        return enqueue_anchor(cursor, sinks, now, chain_heads(cursor), head_of_manifest(configuration.below()))
 
 
 def _is_due(cursor: duckdb.DuckDBPyConnection, now: datetime) -> bool:

@@ -107,6 +107,21 @@ def last_of(data_dir: Path, name: str) -> Sealed | None:
     return max(found, key=lambda sealed: sealed.last_batch, default=None)
 
 
+def head_of_manifest(data_dir: Path) -> str:
+    """The digest of the last line; '' when there is none that can be read."""
+    try:
+        file = os.open(data_dir / "archive" / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    try:
+        last, size = _end(file)
+    except ManifestDamaged:
+        return ""
+    finally:
+        os.close(file)
+    return last if size else ""
+
+
 def append(data_dir: Path, sealed: Sealed) -> None:
     """Add one line and have it on disk. ManifestDamaged when the end of the file is not a line of ours."""
     file = os.open(data_dir / "archive" / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

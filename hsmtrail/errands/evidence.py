@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hsmtrail.anchor import chain_heads
-from ingest.verify_archive import Archive
+from ingest.archive_manifest import head_of_manifest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +40,7 @@ def evidence_status(configuration: Configuration, cursor: duckdb.DuckDBPyConnect
     forecast = _forecast(cursor, now, sum(sizes.values()), free)
     return {
         "heads": [{"name": head.spool, "batch": head.batch, "sha256": head.sha256} for head in chain_heads(cursor)],
-        "manifest": Archive(data_dir).head(),
+        "manifest": head_of_manifest(data_dir),
         **sizes,
         "free_bytes": free,
         **forecast,
