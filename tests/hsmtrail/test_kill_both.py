@@ -3,6 +3,7 @@
 `HSMTRAIL_KILL_ROUNDS=60 pytest -s tests/hsmtrail/test_kill_both.py` is shown before a release; it prints what it lost.
 """
 
+import json
 import os
 import random
 import socket
@@ -19,8 +20,11 @@ from support.installation import BASIC, eventually
 ROUNDS = int(os.environ.get("HSMTRAIL_KILL_ROUNDS", "6"))
 SEED = int(os.environ.get("HSMTRAIL_KILL_SEED", "17"))
 TARGETS = (("receive",), ("work",), ("receive", "work"))
-LONGEST_CALM = 2.5
-"""Seconds between a start and the next kill at most: some kills meet a start, some a mending, most a running program."""
+LONGEST_CALM = 1.0
+"""Seconds that both run under load at most before the next kill."""
+
+EARLY = 0.25
+"""The share of kills that do not wait until both run: they meet a start, a mending, a store that is being opened."""
 
 PORTION, PAUSE = 50, 0.005
 """Lines sent at once, and seconds between: 10,000 lines a second at most."""
@@ -66,6 +70,10 @@ class Sender(threading.Thread):
                     self._send_over(sender, connection)
                 number = connection.end
 
+    def connected_since(self, moment):
+        """Lines go to a receiver that came after it."""
+        return self.connections and self.connections[-1].opened > moment and self.connections[-1].moments
+
     def _connect(self):
         try:
             return socket.create_connection(("127.0.0.1", self._port), 10)
@@ -90,13 +98,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def kill_again_and_again(site, running, chance, calm):
+def kill_again_and_again(site, running, sender, chance):
     """The moments at which a killed receiver was gone."""
-    gone = []
+    gone = [0.0]
     order = [TARGETS[number % len(TARGETS)] for number in range(ROUNDS)]
     chance.shuffle(order)
     for targets in order:
-        calm.wait(chance.uniform(0.0, LONGEST_CALM))
+        if chance.random() > EARLY:
+            eventually(lambda: sender.connected_since(gone[-1]) and serves(site, running["work"].pid))
+        sender.stopping.wait(chance.uniform(0.0, LONGEST_CALM))
         for role in targets:
             running[role].kill()
         for role in targets:
@@ -105,6 +115,14 @@ def kill_again_and_again(site, running, chance, calm):
                 gone.append(time.monotonic())
             running[role] = site.start(role)
     return gone
+
+
+def serves(site, pid):
+    """The service that was started last says where it answers."""
+    try:
+        return json.loads((site.folder / "data" / "service.json").read_text())["pid"] == pid
+    except FileNotFoundError:
+        return False
 
 
 def spooled(folder):
@@ -168,9 +186,8 @@ def test_killed_receivers_and_services_lose_at_most_one_commit_and_repeat_nothin
     running = {role: site.start(role) for role in ("receive", "work")}
     sender = Sender(port)
     sender.start()
-    eventually(lambda: sender.connections)
-    gone = kill_again_and_again(site, running, random.Random(SEED), sender.stopping)
-    eventually(lambda: sender.connections[-1].opened > gone[-1] and sender.connections[-1].moments)
+    gone = kill_again_and_again(site, running, sender, random.Random(SEED))
+    eventually(lambda: sender.connected_since(gone[-1]))
     sender.stopping.set()
     sender.join()
 
@@ -181,6 +198,8 @@ def test_killed_receivers_and_services_lose_at_most_one_commit_and_repeat_nothin
     first, count = (1 << NUMBER_BITS) + 1, evidence.num_rows
     assert evidence.column("record_id").to_pylist() == list(range(first, first + count))
     assert stored(site).equals(evidence)
+    verified = site.command("verify", check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
     found = numbers_by_connection(evidence.column("raw"), sender.connections)
     lost = list(losses(sender.connections, found, gone))
