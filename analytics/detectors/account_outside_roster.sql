@@ -32,7 +32,7 @@ others       = { default = ["monitor", "recover"], why = "Delivered accounts tha
 dormant_days = { default = 90, why = "An account that comes back after so many days was dormant." }
 */
 WITH logins AS (
-    SELECT record_id, event_at, account, coalesce(source, details->>'tty', '') AS source,
+    SELECT record_id, event_at, account, coalesce(source, (details->>'tty'), '') AS source,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern)                       AS form
     FROM events

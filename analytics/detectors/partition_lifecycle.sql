@@ -28,13 +28,13 @@ losing = { default = ["partition_delete", "partition_zeroize", "partition_clear"
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, command, role,
-        coalesce(partition, details->>'partition_serial')     AS part,
+        coalesce(partition, (details->>'partition_serial'))     AS part,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern, vendor_event)         AS form
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND outcome <> 'failed'
       AND operation IN ('partition_create', 'partition_init', 'partition_resize', 'partition_delete', 'partition_zeroize', 'partition_clear')
-      AND coalesce(details->>'target' <> 'backup token', true)
+      AND coalesce((details->>'target') <> 'backup token', true)
 ),
 steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm, operation ORDER BY event_at) > INTERVAL 10 MINUTE, true) AS begins

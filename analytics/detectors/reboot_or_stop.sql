@@ -30,7 +30,7 @@ down_minutes   = { default = 3, why = "What is heard so soon after the command m
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, command,
-        coalesce(details->>'$.arguments[0]', '')              AS service,
+        coalesce((details->>'$.arguments[0]'), '')              AS service,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', coalesce(nullif(device, ''), nullif(host, ''), peer), process_id, account, source)  AS session
     FROM events
@@ -78,7 +78,7 @@ after AS (  -- whoever is heard after a reboot: the appliance itself, or others
     FROM reboots
     JOIN (
         SELECT record_id, event_at, coalesce(nullif(device, ''), nullif(host, ''), peer) AS heard,
-            operation = 'boot' OR operation = 'service_start' AND command IS NULL OR family = 'sysstat' AND coalesce(details->>'state' = 'Started', false) AS starts
+            operation = 'boot' OR operation = 'service_start' AND command IS NULL OR family = 'sysstat' AND coalesce((details->>'state') = 'Started', false) AS starts
         FROM events
         WHERE event_at BETWEEN $window_start AND $window_end AND family <> 'hsm_audit'
     ) AS lines ON event_at > reboots.typed_at AND event_at <= reboots.typed_at + $looks_back

@@ -29,7 +29,7 @@ export_hours = { default = 24, why = "So long after a change an export makes it 
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, role, strike, outcome,
-        coalesce(partition, details->>'partition_serial')     AS part,
+        coalesce(partition, (details->>'partition_serial'))     AS part,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern, operation)            AS form
     FROM events
