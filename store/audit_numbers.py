@@ -14,22 +14,24 @@ MOST_RANGES = 100
 
 IMPORTED = """
 WITH imported AS (
-    SELECT device, hsm_serial, min(event_at) AS first_at, max(event_at) AS last_at
+    SELECT device, coalesce(hsm_serial, '') AS serial, min(event_at) AS first_at, max(event_at) AS last_at
     FROM records
     WHERE batch BETWEEN $first AND $last AND family = 'hsm_audit' AND audit_sequence IS NOT NULL
-    GROUP BY device, hsm_serial
+    GROUP BY ALL
 ),
-ordered AS (
-    SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence::HUGEINT AS number, event_at,
-        lag(audit_sequence::HUGEINT) OVER (PARTITION BY device, hsm_serial ORDER BY event_at, audit_sequence) AS before
+numbered AS (
+    SELECT device, coalesce(hsm_serial, '') AS serial, audit_sequence::HUGEINT AS number, event_at
     FROM audit_records
-    SEMI JOIN imported
-    ON imported.device = audit_records.device AND imported.hsm_serial IS NOT DISTINCT FROM audit_records.hsm_serial
-        AND audit_records.event_at BETWEEN imported.first_at AND imported.last_at
     WHERE event_at BETWEEN (SELECT min(first_at) FROM imported) AND (SELECT max(last_at) FROM imported)
 ),
+ordered AS (
+    SELECT device, serial, number, event_at,
+        lag(number) OVER (PARTITION BY device, serial ORDER BY event_at, number) AS before
+    FROM numbered JOIN imported USING (device, serial)
+    WHERE event_at BETWEEN first_at AND last_at
+),
 logs AS (  -- a log that was begun anew counts from the bottom again
-    SELECT *, count(*) FILTER (number < before AND number < 100 AND (number <= 1 OR before - number > 20))
+    SELECT *, count_if(number < before AND number < 100 AND (number <= 1 OR before - number > 20))
         OVER (PARTITION BY device, serial ORDER BY event_at, number ROWS UNBOUNDED PRECEDING) AS log
     FROM ordered
 ),
