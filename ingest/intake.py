@@ -32,7 +32,8 @@ class Intake:
         if not self.pending.put(portion, patient=patient):
             self.refuse(portion.sources[0].listener, self.pending.blocked or "disk_full", len(portion.raw))
 
-    def refuse(self, listener: str, reason: str, messages: int) -> None:
-        if messages:
-            self.ledger.refuse(listener, reason, messages)
-            self.notices.warn("refused", listener, about=reason, reason=reason)
+    def refuse(self, listener: str, reason: str, messages: int, peer: str = "") -> None:
+        """Count them, and say so: once a minute for each reason and sender."""
+        self.ledger.refuse(listener, reason, messages)
+        facts = {"peer": peer} if peer else {}
+        self.notices.warn("refused", listener, f"{reason} {peer}", reason=reason, **facts)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.door import Door
+from ingest.door import NOT_ALLOWED, Door
 from ingest.framing import Framer
 from ingest.portions import CUT, INCOMPLETE, Portion, Source, gathered
 from ingest.sockets import address_of, bound
@@ -136,7 +136,7 @@ class TcpListener:
             reason = self.door.enter(address[0])
             if reason:
                 self.connections.refusals[reason] += 1
-                self._intake.notices.warn("connection_refused", self.settings.name, reason=reason, peer=address[0])
+                self._say("connection_refused", address[0], reason=reason)
                 accepted.close()
             else:
                 self.connections.accepted += 1
@@ -180,21 +180,22 @@ class TcpListener:
         """What is not syslog is kept like everything else, and said: somebody configured a wrong port."""
         stranger = protocol_of(beginning)
         if stranger:
-            facts = {"looks_like": stranger, "peer": connection.source.peer}
-            self._intake.notices.warn("not_syslog", self.settings.name, **facts)
+            self._say("not_syslog", connection.source.peer, looks_like=stranger)
 
     def _end(self, connection: Connection) -> None:
         """Keep what is left, count, close."""
         if connection.framer.refused:
-            self._intake.ledger.refuse(self.settings.name, connection.framer.refused)
-            facts = {"reason": connection.framer.refused, "peer": connection.source.peer}
-            self._intake.notices.warn("refused", self.settings.name, **facts)
+            self._intake.refuse(self.settings.name, connection.framer.refused, 1, connection.source.peer)
         self._hand_over(connection, connection.framer.close())
         if not connection.messages:
             self.connections.without_message += 1
         del self._open[connection.socket.fileno()]
         self.door.leave(connection.source.peer)
         self._hang_up(connection.socket)
+
+    def _say(self, event: str, peer: str, **facts: str) -> None:
+        """In our log, once a minute for each sender."""
+        self._intake.notices.warn(event, self.settings.name, about=peer, peer=peer, **facts)
 
     def _hang_up(self, ended: socket.socket) -> None:
         ended.close()
@@ -220,10 +221,10 @@ class TcpListener:
         for connection in list(self._open.values()):
             peer = connection.source.peer
             if not self.door.admits(peer):
-                self._intake.notices.warn("connection_closed", self.settings.name, reason="not_allowed", peer=peer)
+                self._say("connection_closed", peer, reason=NOT_ALLOWED)
                 self._end(connection)
             elif now - connection.heard > self.settings.idle_seconds:
-                self._intake.notices.warn("idle_connection_closed", self.settings.name, peer=peer)
+                self._say("idle_connection_closed", peer)
                 self._end(connection)
 
     def _drain(self) -> None:

@@ -85,7 +85,7 @@ class TlsListener(TcpListener):
         with self._counting:
             self.connections.tls_failed += 1
         self.door.leave(peer)
-        self._intake.notices.warn("tls_handshake_failed", self.settings.name, about=peer, peer=peer, reason=reason)
+        self._say("tls_handshake_failed", peer, reason=reason)
 
     def _receive(self, connection: Connection) -> tuple[int, bool]:
         """Whole TLS records, as many as there are and the buffer holds."""
@@ -101,8 +101,7 @@ class TlsListener(TcpListener):
         except ssl.SSLWantWriteError:  # an answer of the protocol's own has no room
             self._wait_for(encrypted, writing=True)
         except OSError as error:
-            facts = {"peer": connection.source.peer, "reason": getattr(error, "reason", None) or str(error)}
-            self._intake.notices.warn("tls_broken", self.settings.name, **facts)
+            self._say("tls_broken", connection.source.peer, reason=getattr(error, "reason", None) or str(error))
             return filled, True
         return filled, False
 

@@ -14,7 +14,7 @@ import numpy as np
 from ingest.counters import Connections
 from ingest.crowd import Crowd
 from ingest.datagrams import Slots
-from ingest.door import Allowed
+from ingest.door import NOT_ALLOWED, Allowed
 from ingest.portions import CUT, Portion, Source, gathered
 from ingest.sockets import (
     DEFAULT_UDP_BUFFER,
@@ -57,6 +57,8 @@ class UdpListener:
         self.connections, self.connections_open = Connections(), 0  # UDP has none
         self._workers: list[UdpWorker] = []
         shared = settings.workers > 1
+        if shared:
+            bound(settings).close()  # refused when somebody else has the port: sharing is for our own sockets
         try:
             for _ in range(settings.workers):
                 self._workers.append(UdpWorker(settings, intake, bound(settings, shared=shared)))
@@ -150,8 +152,8 @@ class UdpWorker:
         sources, permitted, which = self._peers.of(self._slots.names[:filled])
         empty = self._slots.lengths[:filled] == 0
         allowed = permitted[which]
-        self._refuse("not_allowed", ~allowed)
-        self._refuse("empty", allowed & empty)
+        self._refuse(NOT_ALLOWED, ~allowed, sources, which)
+        self._refuse("empty", allowed & empty, sources, which)
         self._crowd.hear(sources)
         self._deliver(np.flatnonzero(allowed & ~empty), sources, which)
 
@@ -167,7 +169,7 @@ class UdpWorker:
                 self._intake.refuse(self._settings.name, pending.blocked, len(kept))
                 return
         fair = self._crowd.within_rate(sources, which[kept])
-        self._refuse("flooding", ~fair)
+        self._refuse("flooding", ~fair, sources, which[kept])
         if fair.any():
             portion = self._portion(kept[fair], sources, which)
             if not pending.put_at_once(portion):
@@ -184,8 +186,11 @@ class UdpWorker:
             troubles=tuple((line, CUT) for line in cut),
         )
 
-    def _refuse(self, reason: str, which: NDArray[np.bool_]) -> None:
-        self._intake.refuse(self._settings.name, reason, int(np.count_nonzero(which)))
+    def _refuse(self, reason: str, refused: NDArray[np.bool_], sources: tuple[Source, ...], which: Places) -> None:
+        """Count them, and say one of those who sent them."""
+        if refused.any():
+            peer = sources[which[int(refused.argmax())]].peer
+            self._intake.refuse(self._settings.name, reason, int(np.count_nonzero(refused)), peer=peer)
 
     def _widen(self, wanted: int) -> None:
         granted = widen(self._socket, wanted)

@@ -226,6 +226,19 @@ def test_a_warning_is_said_once_a_minute(caplog):
     assert [record.facts.get("not_logged_before") for record in caplog.records] == [None, 2]
 
 
+def test_each_sender_is_named_while_there_are_few(caplog):
+    """Thousands of them cannot fill the log or the memory."""
+    clock = [0.0]
+    notices = Notices(log, lambda: clock[0])
+    for round_ in range(3):
+        clock[0] = round_ * 61.0
+        for number in range(5000):
+            notices.warn("refused", "tcp", about=str(number), peer=str(number))
+        assert len(notices._said) <= 201
+        assert len(caplog.records) <= 201 * (round_ + 1)
+    assert [record.facts["peer"] for record in caplog.records[:3]] == ["0", "1", "2"]
+
+
 FIGURES = st.builds(
     Counted,
     st.integers(0, 9),

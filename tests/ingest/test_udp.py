@@ -19,6 +19,7 @@ from ingest.notices import Notices
 from ingest.pending import Pending
 from ingest.portions import Source, spool_table
 from ingest.receiving import log
+from ingest.sockets import ListenerError
 from ingest.udp import MOST_PEERS, Peers, UdpListener, peer_in
 
 
@@ -102,13 +103,14 @@ def test_the_largest_datagram_is_whole(site, settings):
     assert [row["raw"] for row in site.stop()] == [message]
 
 
-def test_senders_that_are_not_allowed(site, settings):
-    """Refused by reason, others kept."""
+def test_senders_that_are_not_allowed(site, settings, caplog):
+    """Refused by reason, others kept; the log says who it was."""
     site.start(settings("udp", allow=("127.0.0.2/32", "2001:db8::/32")))
     site.datagrams("udp", b"no", b"")
     site.datagrams("udp", b"yes", source="127.0.0.2")
     assert [row["raw"] for row in site.stop()] == [b"yes"]
     assert site.listener("udp")["refused"] == {"not_allowed": 2}
+    assert [r.facts["peer"] for r in caplog.records if r.getMessage() == "refused"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -336,6 +338,14 @@ def test_workers_share_a_port(site, settings):
         wanted = [b"%d of %d" % (line, number) for line in range(number, 4000, 40)]
         assert [row["raw"] for row in rows if row["peer_port"] == port] == wanted
     assert (site.listener("udp")["spooled"], site.listener("udp")["kernel_dropped"]) == (4000, 0)
+
+
+def test_workers_share_with_nobody_else(settings, intake):
+    """Another receiver on the port would get some of the senders, and nobody would see it."""
+    first = UdpListener(settings("udp", workers=2), intake)
+    with pytest.raises(ListenerError, match="it is in use"):
+        UdpListener(settings("udp", port=first._workers[0].port, workers=2), intake)
+    first.close()
 
 
 def test_what_workers_drop_is_added_up(settings, intake):
