@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from hsmtrail.client import Service
     from hsmtrail.config import Configuration
 
+HELD_SECONDS = 5.0
+"""So long another import may hold the spool, or the service that ends a segment of it."""
+
 PATIENCE = 600.0
 """Seconds without any progress after which the wait for the service is given up; the lines are safe in the spool."""
 
@@ -44,7 +47,8 @@ def import_paths(configuration: Configuration, paths: list[Path], *, progress: b
 
 
 def _spooled(configuration: Configuration, files: list[Path], *, progress: bool) -> Imported:
-    spool = SpoolWriter.open(configuration.below("spool", NAME), NUMBER, wiring.spool_settings(configuration))
+    settings = wiring.spool_settings(configuration)
+    spool = SpoolWriter.open(configuration.below("spool", NAME), NUMBER, settings, wait_seconds=HELD_SECONDS)
     try:
         with _reading(sum(path.stat().st_size for path in files), shown=progress) as advance:
             return import_files(spool, files, utc_now, advance)

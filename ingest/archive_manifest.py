@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,8 +97,18 @@ def read_manifest(data_dir: Path) -> bytes:
 
 
 def listed(data_dir: Path) -> dict[str, Sealed]:
-    """What the manifest says of each file, by its place below data_dir."""
-    found = (line.sealed for line in lines(read_manifest(data_dir)))
+    """What the manifest says of each file, by its place below data_dir; read again only when it has changed."""
+    path = data_dir / "archive" / NAME
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return {}
+    return _listed(path, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _listed(path: Path, *_state: int) -> dict[str, Sealed]:
+    found = (line.sealed for line in lines(path.read_bytes()))
     return {sealed.file: sealed for sealed in found if sealed is not None}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.archive import names
 from ingest.evidence import Damage, batches
+from ingest.follow import receiver_of
 from ingest.spool_batch import NUMBER_BITS
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def spool_of(data_dir: Path, receiver: int) -> str | None:
 
 
 def receiver_number(data_dir: Path, name: str) -> int | None:
-    """As the first batch that can be proven carries it; None when there is none."""
+    """As the first batches in the spool carry it, or those in the archive; None when there are none."""
+    known = receiver_of(data_dir / "spool" / name)
+    if known is not None:
+        return known
     first = next(_intact(data_dir, name, 0), None)
     return None if first is None else first.batch >> NUMBER_BITS

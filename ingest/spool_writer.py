@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hsmtrail.spool")
 
 LOCK = "lock"
+LOOK_EVERY = 0.02
 
 
 class SpoolError(Exception):
@@ -88,12 +90,13 @@ class SpoolWriter:
         number: int,
         settings: SpoolSettings | None = None,
         now: Callable[[], datetime] = utc_now,
+        wait_seconds: float = 0.0,
     ) -> SpoolWriter:
         """Open and mend after any kill; SpoolError when another writer has it or the folder cannot be written."""
         try:
             directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.mkdir(mode=0o700, exist_ok=True)
-            lock = _locked(directory)
+            lock = _locked(directory, time.monotonic() + wait_seconds)
         except OSError as error:
             raise _unusable(directory, error) from None
         try:
@@ -203,19 +206,27 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _locked(directory: Path) -> int:
+def _locked(directory: Path, until: float) -> int:
     """One writer at a time; the lock goes with the process, however it ends."""
     lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while not _taken(lock):
+        if time.monotonic() >= until:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+            os.close(lock)
+            raise SpoolError(
+                f"{directory}: another receiver (process {holder}) writes this spool; stop it, or use another name"
+            )
+        time.sleep(LOOK_EVERY)
+    os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
+    return lock
+
+
+def _taken(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
-        os.close(lock)
-        raise SpoolError(
-            f"{directory}: another receiver (process {holder}) writes this spool; stop it, or use another name"
-        ) from None
-    os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
-    return lock
+        return False
+    return True
 
 
 def _unusable(directory: Path, error: OSError) -> SpoolError:

@@ -122,7 +122,7 @@ class _Spool:
 
     def _of_head(self) -> Iterator[Verdict]:
         path, place = self._folder / HEAD, f"spool/{self._name}/{HEAD}"
-        if self._head is None:
+        if self._head is None and evidence_files(self._data_dir, self._name):
             size = path.stat().st_size if path.exists() else 0
             yield Verdict(place, 0, size, "is not as it was written" if size else "is missing")
         for torn in sorted(self._folder.glob(f"*{ASIDE}*")):

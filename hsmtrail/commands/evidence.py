@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,15 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What this user may not read is a sentence."""
+    try:
+        yield
+    except PermissionError as error:
+        raise Failure(f"{error.filename}: {error.strerror}; run this as the user that hsmtrail runs as") from None
+
+
 def verify(
     anchor: Annotated[
         list[str] | None, typer.Option(metavar="BATCH=SHA256", help="A head that was sent out; repeat it for several.")
@@ -26,7 +37,7 @@ def verify(
     from hsmtrail.verify import progress
     from hsmtrail.verify import verify as prove
 
-    with progress(shown=form is Form.TABLE) as show:
+    with progress(shown=form is Form.TABLE) as show, _readable():
         found = prove(configuration(config), show, anchor)
     if form is Form.JSON:
         print_json(found)
@@ -58,7 +69,7 @@ def recover(form: FormOption = Form.TABLE, config: ConfigOption = None) -> None:
     from hsmtrail.recover import progress
     from hsmtrail.recover import recover as rebuild
 
-    with progress(shown=form is Form.TABLE) as show:
+    with progress(shown=form is Form.TABLE) as show, _readable():
         made = rebuild(configuration(config), show)
     if form is Form.JSON:
         print_json(made)

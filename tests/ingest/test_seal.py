@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,16 @@ from ingest.archive_manifest import ROOT, ManifestDamaged, lines, read_manifest
 from ingest.idle_import import end_idle_import
 from ingest.seal import NotSealed, ready, seal
 from ingest.sealer import Sealer
-from ingest.spool import FIRST_PREVIOUS, SPOOL_SCHEMA, SpoolReader, SpoolSettings, SpoolWriter, digest, segments
+from ingest.spool import (
+    FIRST_PREVIOUS,
+    SPOOL_SCHEMA,
+    SpoolError,
+    SpoolReader,
+    SpoolSettings,
+    SpoolWriter,
+    digest,
+    segments,
+)
 from ingest.spool_key import read_keys
 from support.installation import eventually
 from support.spooled import Receiver, utc_now
@@ -257,3 +267,18 @@ def test_a_running_sealer_seals_what_ends(tmp_path):
     assert [row["raw"][:7] for batch in whole(tmp_path) for row in batch[5].to_pylist()] == [
         b"line %d " % number if number < 10 else b"line %d" % number for number in range(40)
     ]
+
+
+def test_a_receiver_never_loads_what_sealing_needs():
+    """It has 150 MiB in all; Parquet is the service's."""
+    code = "import sys, hsmtrail.receiver; sys.exit('pyarrow.parquet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_import_waits_for_who_ends_its_segment(tmp_path):
+    """A moment, not for ever."""
+    first = SpoolWriter.open(tmp_path / "spool" / "import", 0)
+    with pytest.raises(SpoolError, match="another receiver"):
+        SpoolWriter.open(tmp_path / "spool" / "import", 0, wait_seconds=0.05)
+    threading.Timer(0.1, first.close).start()
+    SpoolWriter.open(tmp_path / "spool" / "import", 0, wait_seconds=30).close()

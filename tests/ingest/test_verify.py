@@ -166,3 +166,9 @@ def test_a_writer_and_a_sealer_at_work_are_no_fault(site):
             seal(site, "main", first)
             assert faults(site) == []
     writer.close()
+
+
+def test_a_spool_that_never_had_a_batch_is_no_fault(site):
+    """An import that could not read its file, for example."""
+    SpoolWriter.open(site / "spool" / "other", 2).close()
+    assert verified(site).verdicts == []
