@@ -53,10 +53,6 @@ class TlsListener(TcpListener):
         finally:
             self._handshakes.end()
 
-    def follow(self, settings: ListenerSettings) -> None:
-        super().follow(settings)
-        self._refresh(_tls(settings), look_only=False)
-
     def close(self) -> None:
         super().close()
         self._handshakes.close()
@@ -119,10 +115,10 @@ class TlsListener(TcpListener):
         ended.close()
 
     def _sweep(self, now: float) -> None:
-        self._refresh(_tls(self.settings))
+        self._refresh(_tls(self.settings), look_only=not self._new_settings.is_set())
         super()._sweep(now)
 
-    def _refresh(self, settings: TlsSettings, *, look_only: bool = True) -> None:
+    def _refresh(self, settings: TlsSettings, *, look_only: bool) -> None:
         """Open connections keep what they were greeted with."""
         facts = {"place": self.settings.name}
         try:

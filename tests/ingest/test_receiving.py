@@ -4,6 +4,7 @@ import json
 import resource
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -86,6 +87,26 @@ def test_refusals_since_the_last_batch_are_not_forgotten(site, settings):
         "udp": Counted(spooled=1, refused={"empty": 1}),
         "old": Counted(refused={"empty": 1}),
     }
+
+
+def test_what_a_receiver_cannot_follow_is_said(site, settings):
+    """Listeners that come, go or move; everything else counts at once."""
+    site.start(settings("udp"), settings("tcp"), settings("tcp", name="gone"))
+    old = site.receiver._settings
+    udp, tcp, _ = site.listeners
+    wanted = (
+        replace(udp, max_message=1000, workers=2),
+        replace(tcp, max_message=10, max_connections=1),
+        settings("udp", name="new"),
+    )
+    assert site.receiver.follow(replace(old, listeners=wanted, number=7)) == [
+        "number",
+        "listener udp: workers, max_message",
+        "listener gone: it is no more",
+        "listener new: it is new",
+    ]
+    site.connect("tcp", b"0123456789abc\n").close()
+    assert [row["raw"] for row in site.stop()] == [b"0123456789"]
 
 
 def test_a_port_in_use_is_one_sentence(site, settings, tmp_path):

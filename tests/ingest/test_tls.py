@@ -319,6 +319,27 @@ def test_renewed_certificates_are_used_and_nobody_is_cut_off(site, listening, ma
     assert messages(site.stop()) == [(b"before", ""), (b"after", "")]
 
 
+def test_new_settings_count_for_new_connections(site, listening, made, files, eventually, caplog):
+    """As SIGHUP brings them: another version, another certificate; the open connection goes on. Said again when asked."""
+    listening()
+    highest = ssl.TLSVersion.TLSv1_2
+    with connect(site, client(made, made.sender, highest=highest), b"before\n") as old:
+        renewed = made.authority.issue("/CN=renewed", "again")
+        tls = replace(files, certificate=renewed.certificate, key=renewed.key, minimum_version="1.3")
+        fresh = replace(site.listeners[0], tls=tls)
+        assert site.receiver.follow(replace(site.receiver._settings, listeners=(fresh,))) == []
+        eventually(lambda: shown_by(site, made) == "renewed")
+        with pytest.raises(OSError, match=r"(?i)version|reset"):
+            connect(site, client(made, made.sender, highest=highest))
+        old.sendall(b"after\n")
+        eventually(lambda: site.listener("tls")["spooled"] == 2)
+        gone = replace(fresh, tls=replace(tls, key=files.key.with_name("gone")))
+        for times in (1, 2):
+            site.receiver.follow(replace(site.receiver._settings, listeners=(gone,)))
+            eventually(lambda times=times: caplog.text.count("certificates_refused") == times)
+        assert shown_by(site, made) == "renewed"
+
+
 def test_a_broken_file_is_said_once(site, listening, made, files, eventually, caplog):
     """With its name, and that the old one is still in use."""
     listening()
