@@ -176,7 +176,7 @@ def losses(connections, found, gone):
             yield connection.end - first_lost, end - connection.sent_at(first_lost)
 
 
-@pytest.mark.timeout(120 + 8 * ROUNDS)
+@pytest.mark.timeout(120 + 15 * ROUNDS)
 def test_killed_receivers_and_services_lose_at_most_one_commit_and_repeat_nothing(site):
     """The spool and the store hold the same lines with the same ids; what is lost was on its way when the receiver was killed."""
     port = free_port()
