@@ -83,6 +83,10 @@ class Shelf:
             "behind_nva": False,
             "microsoft_monitor": True,
             "expects": [],
+            "firmware_minimum": "",
+            "backup_serials": [],
+            "working_days": [],
+            "holidays": [],
         }
         self.insert("devices", name=name, **(usual | values))
 
