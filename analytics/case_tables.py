@@ -28,11 +28,42 @@ TABLES = {
     "ranges": "ranges",
     "clients": "clients",
     "partitions": "partitions",
+    "batches": "batches",
+    "findings": "findings",
+    "runs": "runs",
+    "outbox": "outbox",
+    "reviews": "reviews",
+    "attestations": "attestations",
+    "suppressions": "suppressions",
 }
 """Tables that a case may fill, and what they are in the store."""
 
 TIMES = frozenset(
-    {"event_at", "received_at", "sent_at", "starts_at", "ends_at", "approved_at", "as_of", "since", "minute", "until"}
+    {
+        *(
+            "event_at",
+            "received_at",
+            "sent_at",
+            "starts_at",
+            "ends_at",
+            "approved_at",
+            "as_of",
+            "since",
+            "minute",
+            "until",
+        ),
+        *(
+            "committed_at",
+            "stored_at",
+            "first_seen",
+            "last_seen",
+            "opened_at",
+            "updated_at",
+            "started_at",
+            "finished_at",
+        ),
+        *("created_at", "next_attempt_at", "period_start", "period_end", "signed_at", "given_at", "valid_until"),
+    }
 )
 MADE = {
     "records": {"event_at_source": "record", "transport": "tcp", "batch": "1", "status": "parsed"},
@@ -44,6 +75,15 @@ MADE = {
     "ranges": {},
     "clients": {},
     "partitions": {"kind": "application"},
+    "batches": {"counters": "{}", "stored_at": f"{DAY} 00:00:00"},
+    "findings": dict.fromkeys(("first_seen", "last_seen", "updated_at"), f"{DAY} 00:00:00")
+    | {"kind": "episodes", "state": "open", "columns": "{}", "parameters": "{}"},
+    "runs": {"state": "ran", "started_at": f"{DAY} 00:00:00"},
+    "outbox": dict.fromkeys(("created_at", "next_attempt_at"), f"{DAY} 00:00:00")
+    | {"kind": "finding", "message": "{}", "state": "waiting"},
+    "reviews": dict.fromkeys(("period_start", "period_end"), f"{DAY} 00:00:00"),
+    "attestations": {"given_at": f"{DAY} 00:00:00"},
+    "suppressions": {"match": "{}"},
 }
 """What a column holds when the case does not say."""
 

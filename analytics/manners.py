@@ -34,7 +34,7 @@ PUBLISHED = frozenset(
         "custody_balance",
         "batches",
         "unknown_forms",
-        "findings",
+        "open_findings",
         "runs",
         "outbox",
         "reviews",

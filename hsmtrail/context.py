@@ -66,6 +66,7 @@ def _device(item: Device) -> Row:
         "working_from": _time(hours.begin) if hours else None,
         "working_until": _time(hours.end) if hours else None,
         "holidays": [date.fromisoformat(day) for day in item.holidays],
+        "certificates": item.certificates,
     }
 
 

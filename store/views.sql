@@ -84,3 +84,9 @@ CREATE OR REPLACE MACRO address_key(address) AS CASE
     THEN rpad(address_groups(split_part(lower(address), '::', 1)), CAST(32 - length(address_groups(split_part(lower(address), '::', 2))) AS INTEGER), '0')
         || address_groups(split_part(lower(address), '::', 2))
 END;
+
+-- Findings that nobody has taken on or closed.
+CREATE OR REPLACE VIEW open_findings AS
+SELECT id, detector, kind, title, subject, device, severity, first_seen, last_seen, opened_at, change_ticket, record_count
+FROM findings
+WHERE state = 'open';

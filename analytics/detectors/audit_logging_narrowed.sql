@@ -41,7 +41,11 @@ acts AS (
         concat_ws(' ', family, pattern, operation)            AS form,
         coalesce(starts_with(command, 'audit '), false) AND account IS NOT NULL
             AND NOT list_contains($auditors, lower(account))
-            AND NOT EXISTS (FROM accounts WHERE name = account AND list_has_any(roles, ['audit', 'au']))  AS stranger
+            AND NOT EXISTS (
+                FROM accounts
+                WHERE name = account AND list_has_any(roles, ['audit', 'au']) AND (until IS NULL OR event_at < until)
+                  AND (len(devices) = 0 OR list_contains(devices, coalesce(nullif(device, ''), nullif(host, ''), peer)))
+            )                                                 AS stranger
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND (operation IN ('audit_config', 'audit_init', 'audit_secret_export') OR starts_with(command, 'audit ')
