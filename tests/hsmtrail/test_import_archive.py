@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import socket
 import tarfile
 
 import pytest
 
 from support.audit_archive import DEVICE, FIRST, SERIAL, file_name, half, in_file, records, tarlogs
-from support.installation import BASIC
+from support.installation import BASIC, eventually
 
 RECORDS, RUN = 800, 100
 
@@ -28,17 +29,13 @@ def gaps(site, state="open"):
 
 def test_an_import_fills_what_syslog_lost(halved):
     """What syslog brought are copies, the rest is new; the findings about missing numbers go by themselves."""
-    import socket
-
-    from support.installation import eventually
-
     site, archive, sent = halved
     site.start()
     site.running("receiver", "service")
     with socket.create_connection(("127.0.0.1", site.port("tcp"))) as connection:
         connection.sendall(sent)
     lines = sent.count(b"\n")
-    eventually(lambda: site.status()["service"]["records"] == lines)
+    eventually(lambda: site.status().get("service", {}).get("records") == lines)
     site.json("detectors", "run", "LOGS-02")
     assert gaps(site) == [(FIRST + RUN, FIRST + 3 * RUN + RUN - 1)]
     result = site.json("import", str(archive))
@@ -52,6 +49,8 @@ def test_an_import_fills_what_syslog_lost(halved):
     assert (said["first_at"], said["last_at"]) == ("2026-11-23T08:15:01.000000Z", "2026-11-23T08:28:20.000000Z")
     site.json("detectors", "run", "LOGS-02")
     assert gaps(site) == []
+    gone = [one for one in site.json("findings", "list", "--state", "superseded") if one["detector"] == "LOGS-02"]
+    assert [one["columns"]["missing"] for one in gone] == [2 * RUN]
     assert site.query("SELECT count(*) AS n, count(DISTINCT audit_sequence) AS numbers FROM audit_records") == [
         {"n": RECORDS, "numbers": RECORDS}
     ]
@@ -108,3 +107,15 @@ def test_appliance_logs_within_one_archive(site):
     assert "Traceback" not in done.stderr
     peers = {one["peer"].rpartition("!")[2] for one in site.query("SELECT DISTINCT peer FROM records")}
     assert peers >= {"logs/lunalogs", "logs/lunalogs.1.gz"}
+
+
+def test_names_of_members_do_nothing_to_a_terminal(site):
+    """They are a stranger's text."""
+    name = "a\x1b[2J\u202egol.txt"
+    with tarfile.open(site.folder / "a.tar", "w") as archive:
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    done = site.command("import", str(site.folder / "a.tar"))
+    assert "left out: " in done.stdout
+    assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
