@@ -17,8 +17,8 @@ from store.copies import copies
 if TYPE_CHECKING:
     import duckdb
 
-    from store.copies import KnownPaths, Repeats
-    from store.narrow import Narrow
+    from store.copies import Repeats
+    from store.database import Database
 
 COPY_KEY = (
     "device",
@@ -52,10 +52,9 @@ class Rejudged:
     moments: pl.Series
 
 
-def judge_copies(
-    cursor: duckdb.DuckDBPyConnection, narrow: Narrow, known: KnownPaths, moved: pl.DataFrame, old: pl.DataFrame
-) -> Rejudged:
+def judge_copies(cursor: duckdb.DuckDBPyConnection, db: Database, moved: pl.DataFrame, old: pl.DataFrame) -> Rejudged:
     """`moved`: the records as they should be; `old`: as they are. Writes them, unless no source has several paths."""
+    known = db.known_paths(cursor)
     known.learn(moved)
     if not known.several:
         return Rejudged(written=False, moments=moved["event_at"].clear())
@@ -69,7 +68,7 @@ def judge_copies(
     cursor.execute("DELETE FROM lines WHERE record_id IN (SELECT record_id FROM leaving)")
     repeats = copies(cursor, known, rows)
     now = pl.repeat(None, rows.height, dtype=pl.UInt64, eager=True) if repeats is None else repeats.of_rows
-    narrow.insert(cursor, rows.with_columns(copy_of=now))
+    db.narrow.insert(cursor, rows.with_columns(copy_of=now))
     moves = rows.select("record_id", "event_at", was=was, copy_of=now)
     return Rejudged(written=True, moments=_settle(cursor, moves, repeats))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from store import migrate
+from store.copies import KnownPaths
 from store.inserting import ROW_GROUP
 from store.narrow import Narrow
 
@@ -58,6 +59,7 @@ class Database:
         self.path = path
         self.narrow = Narrow()
         """How records are written; within a transaction only."""
+        self._paths: KnownPaths | None = None
         self._connection = connection
         self._writing = threading.Lock()
         self._making = threading.Lock()
@@ -85,6 +87,7 @@ class Database:
             except BaseException:
                 _roll_back(cursor)
                 self.narrow.forget()
+                self._paths = None
                 raise
 
     @contextmanager
@@ -96,6 +99,12 @@ class Database:
                 yield cursor
             finally:
                 _roll_back(cursor)
+
+    def known_paths(self, cursor: duckdb.DuckDBPyConnection) -> KnownPaths:
+        """By which ways sources are known; for all that write, within a transaction only."""
+        if self._paths is None:
+            self._paths = KnownPaths.of_store(cursor)
+        return self._paths
 
     def close(self) -> None:
         """Let writers end, then close; DuckDB moves its log into the file."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from parsers.columns import PARSED
-from store.copies import KnownPaths, spans
+from store.copies import spans
 from store.copies_again import COPY_KEY, judge_copies
 
 if TYPE_CHECKING:
@@ -98,11 +98,10 @@ def changes(cursor: duckdb.DuckDBPyConnection, reading: str) -> list[Change]:
 
 
 class Rewriter:
-    """Writes portions for one reading; it remembers the paths of the store between them."""
+    """Writes portions for one reading."""
 
     def __init__(self, db: Database, reading: str) -> None:
         self._db, self._reading = db, reading
-        self._known: KnownPaths | None = None
 
     def rewrite(self, after_batch: int, last_batch: int, rows: pl.DataFrame) -> Rewritten | None:
         """All columns of `records` but `copy_of`, of batches after one up to another. None: somebody else did it."""
@@ -138,10 +137,7 @@ class Rewriter:
     def _write(self, cursor: duckdb.DuckDBPyConnection, compared: _Compared) -> None:
         moved = compared.moved()
         if moved.any():
-            self._known = self._known or KnownPaths.of_store(cursor)
-            rejudged = judge_copies(
-                cursor, self._db.narrow, self._known, compared.new.filter(moved), compared.old.filter(moved)
-            )
+            rejudged = judge_copies(cursor, self._db, compared.new.filter(moved), compared.old.filter(moved))
             compared.touch(rejudged.moments)
             if rejudged.written:
                 self._update(cursor, compared, ~moved)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from store import custody
-from store.copies import KnownPaths, copies
+from store.copies import copies
 from store.inserting import insert
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class Writer:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._known: KnownPaths | None = None
         self._counters: dict[int, Mapping[str, Counters]] = {}
 
     def store(self, batches: Sequence[StoredBatch], rows: pl.DataFrame | pa.Table) -> StoredBatches:
@@ -91,9 +90,7 @@ class Writer:
         """The rows with their `copy_of`; what it is now of older ones too."""
         if frame.is_empty():
             return None
-        if self._known is None:
-            self._known = KnownPaths.of_store(cursor)
-        repeats = copies(cursor, self._known, frame)
+        repeats = copies(cursor, self._db.known_paths(cursor), frame)
         if repeats is None:
             self._db.narrow.insert(cursor, frame)
             return None

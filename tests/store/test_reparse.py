@@ -123,3 +123,13 @@ def test_batches_that_the_spool_lost_are_passed(db, stored):
     assert rewriter.skip(FIRST, identity(1, 1)) == 0
     with db.reader() as cursor:
         assert reach(cursor, "two")[0].done == 10
+
+
+def test_a_loader_beside_it_learns_what_a_device_is_called_now(db):
+    """A record is read again and named; a copy that arrives by another relay afterwards is found."""
+    loader = Writer(db)
+    first = relayed("old", receiver=1)
+    loader.store([batch(1, [first])], frame([first]))
+    assert Rewriter(db, "two").rewrite(FIRST, identity(1, 1), frame(again([first], device="new"))).changed == 1
+    second = relayed("new", receiver=2)
+    assert loader.store([batch(1, [second], receiver=2)], frame([second])).copies == 1
