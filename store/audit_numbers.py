@@ -31,7 +31,7 @@ ordered AS (
     WHERE event_at BETWEEN first_at AND last_at
 ),
 logs AS (  -- a log that was begun anew counts from the bottom again
-    SELECT *, count_if(number < before AND number < 100 AND (number <= 1 OR before - number > 20))
+    SELECT *, count_if(coalesce(number < before AND number < 100 AND (number <= 1 OR before - number > 20), false))
         OVER (PARTITION BY device, serial ORDER BY event_at, number ROWS UNBOUNDED PRECEDING) AS log
     FROM ordered
 ),

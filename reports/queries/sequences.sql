@@ -8,7 +8,7 @@ WITH ordered AS (
     WHERE event_at >= $begin - INTERVAL 35 DAY AND event_at < $end
 ),
 numbered AS (
-    SELECT *, count_if(sequence < before AND sequence < 100 AND (sequence <= 1 OR before - sequence > 20))
+    SELECT *, count_if(coalesce(sequence < before AND sequence < 100 AND (sequence <= 1 OR before - sequence > 20), false))
         OVER (PARTITION BY device, serial ORDER BY event_at, sequence ROWS UNBOUNDED PRECEDING) AS count_anew
     FROM ordered
 ),
