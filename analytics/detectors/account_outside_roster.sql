@@ -102,7 +102,7 @@ witnesses AS (
     GROUP BY ALL
 )
 SELECT
-    concat(account, ' on ', hsm, if(why = 'no password of its own', ', first work', ''))  AS subject,
+    concat(if(why = 'no password of its own', 'first work of ', ''), account, ' on ', hsm)  AS subject,
     min(first_seen)                                    AS first_seen,
     max(last_seen)                                     AS last_seen,
     if(why = 'dormant until now', 'low', 'high')       AS severity,

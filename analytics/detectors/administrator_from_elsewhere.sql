@@ -108,7 +108,7 @@ witnesses AS (
     GROUP BY ALL
 )
 SELECT
-    concat(account, ' from ', source, ' on ', hsm, ': ', why)  AS subject,
+    concat(why, ' of ', account, ' from ', source, ' on ', hsm)  AS subject,
     min(first_seen)                                            AS first_seen,
     max(last_seen)                                             AS last_seen,
     if(why = 'undeclared network', 'high', 'medium')           AS severity,

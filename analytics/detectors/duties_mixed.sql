@@ -74,7 +74,7 @@ runs AS (
     FROM steps
 )
 SELECT
-    concat(account, ' on ', hsm, ': ', what)                      AS subject,
+    concat(if(what = 'shared', 'shared account ', 'roles ' || what || ' of '), account, ' on ', hsm)  AS subject,
     min(event_at)                                                 AS first_seen,
     max(event_at)                                                 AS last_seen,
     any_value(severity)                                           AS severity,

@@ -40,7 +40,7 @@ WITH polls AS (
 odd AS (
     SELECT polls.*,
         CASE WHEN source IS NOT NULL AND source <> 'Console' THEN 'over the network'
-             WHEN command IS NOT NULL AND NOT list_contains($reading, command_class) THEN 'more than reading'
+             WHEN command IS NOT NULL AND NOT list_contains($reading, command_class) THEN 'more than a reader'
              WHEN NOT coalesce(devices.microsoft_monitor, true) THEN 'declared as switched off'
         END AS what
     FROM polls
@@ -86,7 +86,7 @@ gaps AS (
     GROUP BY hsm, last_poll
 )
 SELECT
-    concat($account, ' on ', hsm, ': ', what)                                 AS subject,
+    concat($account, ' ', what, ' on ', hsm)                                AS subject,
     min(event_at)                                                             AS first_seen,
     max(event_at)                                                             AS last_seen,
     'high'                                                                    AS severity,
@@ -100,7 +100,7 @@ FROM runs
 GROUP BY hsm, what, run
 UNION ALL
 SELECT
-    concat($account, ' on ', hsm, ': not heard'),
+    concat($account, ' not heard on ', hsm),
     last_poll,
     last,
     'medium',
