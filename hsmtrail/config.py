@@ -115,6 +115,12 @@ class Listener(Section):
     )
     max_connections: int = Field(default=4096, ge=1, le=100_000, description="TCP, TLS: connections at a time.")
     max_connections_per_peer: int = Field(default=2048, ge=1, le=100_000, description="Of these from one address.")
+    max_unfinished: int = Field(
+        default=64 << 20,
+        ge=16 << 20,
+        le=8 << 30,
+        description="TCP, TLS: bytes of messages that are not whole yet; above it the largest one is kept as it is.",
+    )
     idle_after: Duration = Field(default="1h", description="A connection that is silent for so long is closed.")
     certificate: str = Field(
         default="",

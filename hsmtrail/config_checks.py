@@ -24,7 +24,7 @@ FILE_KEYS = ("certificate", "key", "client_ca", "revocation_list")
 OWN_KEYS = {
     **dict.fromkeys(("workers", "crowded_rate"), ("udp",)),
     **dict.fromkeys((*FILE_KEYS, "minimum_version", "handshake_within"), ("tls",)),
-    **dict.fromkeys(("turn_bytes",), ("tcp", "tls")),
+    **dict.fromkeys(("turn_bytes", "max_unfinished"), ("tcp", "tls")),
 }
 """Keys of a listener that mean something for some protocols only."""
 

@@ -19,6 +19,10 @@ CONNECTIONS = {
     "tls_failed": "Of these, those whose TLS handshake failed.",
     "without_message": "Of these, those that ended without a message.",
 }
+CONNECTIONS_BY_REASON = {
+    "connections_refused": "Connections not let in, by reason.",
+    "connections_closed": "Connections that the receiver ended, by reason.",
+}
 RECEIVER = {
     "running": "1 while the receiver runs.",
     "blocked": "1 while the disk takes nothing.",
@@ -46,11 +50,12 @@ def _connections(listeners: list[dict[str, Any]]) -> Iterator[str]:
         for listener in listeners:
             number = listener.get("connections", {}).get(key, 0)
             yield f"hsmtrail_listener_connections_{key}_total{{listener={_quoted(listener['name'])}}} {number}"
-    yield from _head("hsmtrail_listener_connections_refused_total", "counter", "Connections not let in, by reason.")
-    for listener in listeners:
-        for reason, number in listener.get("connections_refused", {}).items():
-            labels = f"listener={_quoted(listener['name'])},reason={_quoted(reason)}"
-            yield f"hsmtrail_listener_connections_refused_total{{{labels}}} {number}"
+    for key, meaning in CONNECTIONS_BY_REASON.items():
+        yield from _head(f"hsmtrail_listener_{key}_total", "counter", meaning)
+        for listener in listeners:
+            for reason, number in listener.get(key, {}).items():
+                labels = f"listener={_quoted(listener['name'])},reason={_quoted(reason)}"
+                yield f"hsmtrail_listener_{key}_total{{{labels}}} {number}"
     yield from _head("hsmtrail_listener_connections_open", "gauge", "Connections that are open.")
     for listener in listeners:
         number = listener.get("connections_open", 0)

@@ -36,6 +36,8 @@ address = "0.0.0.0:5514"
 # framing = "auto"                      # or "lf", "nul", "octet-counted"
 # max_connections = 4096
 # max_connections_per_peer = 2048
+# max_unfinished = 67108864             # bytes of messages that are not whole yet, of all connections
+# turn_bytes = 1048576                  # what one sender may bring in a turn while others wait
 # idle_after = "1h"
 
 # Syslog over TLS (RFC 5425): docs/operating.md says how to make the certificates.

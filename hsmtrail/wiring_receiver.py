@@ -61,6 +61,7 @@ def listener_settings(configuration: Configuration, item: Listener) -> ListenerS
         workers=item.workers,
         max_connections=item.max_connections,
         max_connections_per_peer=item.max_connections_per_peer,
+        max_unfinished=item.max_unfinished,
         idle_seconds=seconds(item.idle_after),
         drain_seconds=seconds(configuration.receiver.drain_for),
         turn_bytes=item.turn_bytes,

@@ -37,23 +37,27 @@ class Counted:
 
 @dataclass(slots=True)
 class Connections:
-    """Of one listener; counted apart from messages. Those whose TLS handshake failed are among the accepted ones."""
+    """Of one listener; counted apart from messages. Those whose TLS handshake failed are among the accepted ones.
+
+    `refusals`: not let in; `closings`: let in, and ended by us; by reason.
+    """
 
     accepted: int = 0
     tls_failed: int = 0
     without_message: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
+    closings: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Connections:
         """As a listener's status has them."""
         counted = document.get("connections", {})
-        refusals = {str(reason): int(number) for reason, number in document.get("connections_refused", {}).items()}
-        unnamed = int(counted.get("refused", 0)) - sum(refusals.values())
+        refusals = _by_reason(document.get("connections_refused", {}))
+        unnamed = int(counted.get("refused", 0)) - refusals.total()
         if unnamed > 0:
             refusals["unnamed"] = unnamed
         known = {name: int(counted.get(name, 0)) for name in ("accepted", "tls_failed", "without_message")}
-        return cls(**known, refusals=Counter(refusals))
+        return cls(**known, refusals=refusals, closings=_by_reason(document.get("connections_closed", {})))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -64,7 +68,12 @@ class Connections:
                 "without_message": self.without_message,
             },
             "connections_refused": dict(self.refusals),
+            "connections_closed": dict(self.closings),
         }
+
+
+def _by_reason(document: Mapping[str, Any]) -> Counter[str]:
+    return Counter({str(reason): int(number) for reason, number in document.items()})
 
 
 def counted_from(document: Mapping[str, Any]) -> Counted:

@@ -79,6 +79,11 @@ class Framer:
         self._octets_to_skip = 0
         self._skip_to_mark = False
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return len(self._rest)
+
     def feed(self, received: Octets) -> Frames:
         """The messages that these bytes complete."""
         fresh = self._after_skipping(received)

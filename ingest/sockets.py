@@ -59,6 +59,7 @@ class ListenerSettings:
     workers: int = 1
     max_connections: int = 4096
     max_connections_per_peer: int = 2048
+    max_unfinished: int = 64 << 20
     idle_seconds: float = 3600.0
     drain_seconds: float = 2.0
     turn_bytes: int = 1 << 20

@@ -58,6 +58,7 @@ class TcpListener:
         self._socket.setblocking(False)
         self.address = address_of(self._socket)
         self._open: dict[int, Connection] = {}
+        self._unfinished = 0  # bytes of messages that are not whole yet, of all connections
         self._poll = select.epoll()
         self._buffer = memoryview(bytearray(BUFFER))
         self._stopping = threading.Event()
@@ -118,7 +119,7 @@ class TcpListener:
         taken: Counter[str] = Counter()
         for connection in sorted(ready, key=lambda one: one.heard) if several else ready:
             peer = connection.source.peer
-            if not several or taken[peer] < self.settings.turn_bytes:
+            if is_open(connection) and (not several or taken[peer] < self.settings.turn_bytes):
                 taken[peer] += self._read(connection)
         return taken.total()
 
@@ -171,9 +172,13 @@ class TcpListener:
                 self._look_at(connection, bytes(self._buffer[: min(got, 16)]))
             connection.heard = time.monotonic()
             connection.octets += got
+            before = connection.framer.unfinished
             self._hand_over(connection, connection.framer.feed(self._buffer[:got]))
+            self._unfinished += connection.framer.unfinished - before
         if ended or connection.framer.refused:
             self._end(connection)
+        while self._unfinished > self.settings.max_unfinished:
+            self._close(max(self._open.values(), key=lambda one: one.framer.unfinished), "unfinished")
         return got
 
     def _look_at(self, connection: Connection, beginning: bytes) -> None:
@@ -186,6 +191,7 @@ class TcpListener:
         """Keep what is left, count, close."""
         if connection.framer.refused:
             self._intake.refuse(self.settings.name, connection.framer.refused, 1, connection.source.peer)
+        self._unfinished -= connection.framer.unfinished
         self._hand_over(connection, connection.framer.close())
         if not connection.messages:
             self.connections.without_message += 1
@@ -219,13 +225,16 @@ class TcpListener:
         """Close who was silent for too long, and who may not send any more."""
         self._new_settings.clear()
         for connection in list(self._open.values()):
-            peer = connection.source.peer
-            if not self.door.admits(peer):
-                self._say("connection_closed", peer, reason=NOT_ALLOWED)
-                self._end(connection)
+            if not self.door.admits(connection.source.peer):
+                self._close(connection, NOT_ALLOWED)
             elif now - connection.heard > self.settings.idle_seconds:
-                self._say("idle_connection_closed", peer)
-                self._end(connection)
+                self._close(connection, "idle")
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        """By our own will: counted and said."""
+        self.connections.closings[reason] += 1
+        self._say("connection_closed", connection.source.peer, reason=reason)
+        self._end(connection)
 
     def _drain(self) -> None:
         """Senders were told that these bytes arrived: take them, and not what comes while we do."""
@@ -238,7 +247,7 @@ class TcpListener:
     def _take_the_rest(self) -> None:
         """As many bytes as the kernel holds when we look."""
         for connection in list(self._open.values()):
-            left = waiting_bytes(connection.socket)
+            left = waiting_bytes(connection.socket) if is_open(connection) else 0
             while left > 0 and is_open(connection) and (got := self._read(connection)):
                 left -= got
 

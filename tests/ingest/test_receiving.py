@@ -45,6 +45,7 @@ def test_status_has_the_words_of_the_contract(site, settings):
         "spooled": 1,
         "connections": {"accepted": 0, "refused": 0, "tls_failed": 0, "without_message": 0},
         "connections_refused": {},
+        "connections_closed": {},
         "connections_open": 0,
     }
     assert status["last_batch"] == 1 << 48 | 2  # the first one says that we listen

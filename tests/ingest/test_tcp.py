@@ -152,6 +152,7 @@ def test_a_silent_connection_is_closed(site, settings, closed):
         assert closed(other)
     assert messages(site.stop()) == [(b"begun", "incomplete")]
     assert site.listener("tcp")["connections"]["without_message"] == 1
+    assert site.listener("tcp")["connections_closed"] == {"idle": 2}
 
 
 def test_connections_are_counted_over_restarts(site, settings):
@@ -233,6 +234,41 @@ def test_a_thousand_silent_connections_cost_nobody_a_line(site, settings, eventu
     for one in silent:
         one.close()
     assert site.listener("tcp")["connections"]["without_message"] == 1000
+
+
+def test_messages_without_end_cannot_take_the_memory(site, settings, eventually):
+    """The largest is kept as it is and its connection closed, until all fit; a small one is waited for."""
+    site.start(settings("tcp", max_unfinished=1 << 20))
+    with site.connect("tcp", b"quiet ", source="127.0.0.2") as quiet:
+        endless = [site.connect("tcp", b"%03d" % number + b"x" * 60_000) for number in range(50)]
+        eventually(lambda: site.listener("tcp")["connections_closed"] == {"unfinished": 50 - (1 << 20) // 60_003})
+        quiet.sendall(b"line\n")
+        eventually(lambda: b"quiet line" in [row["raw"] for row in site.rows()])
+        rows = site.stop()
+    for one in endless:
+        one.close()
+    assert sorted(row["raw"][:3] for row in rows if row["trouble"] == "incomplete") == [b"%03d" % i for i in range(50)]
+    assert {len(row["raw"]) for row in rows} == {60_003, 10}
+
+
+def test_a_connection_that_another_one_ended_is_not_read(settings, intake, eventually):
+    """In the same turn, for the room that its message took."""
+    listener = TcpListener(settings("tcp", max_unfinished=100_000), intake, Connections())
+    address = ("127.0.0.1", int(listener.address.rsplit(":", 1)[1]))
+    with socket.create_connection(address, 20) as large, socket.create_connection(address, 20) as small:
+        listener._accept()
+        large.sendall(b"L" * 60_000)
+        eventually(lambda: listener._turn(0.01) and listener._unfinished == 60_000)
+        small.sendall(b"S" * 50_000)
+        one, two = listener._open.values()
+        eventually(lambda: waiting_bytes(two.socket) == 50_000)
+        large.sendall(b"L")
+        eventually(lambda: waiting_bytes(one.socket) == 1)
+        listener._read_fairly([two, one])
+        assert list(listener._open.values()) == [two]
+        assert (listener._unfinished, listener.connections.closings) == (50_000, {"unfinished": 1})
+        listener._take_the_rest()
+    listener.close()
 
 
 def test_a_slow_sender_is_waited_for(site, settings, eventually):
