@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "tests")]
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from support.audit_archive import DEVICE, half  # noqa: E402  (the tests' own)
 from support.installation import BASIC, Site, as_process, eventually  # noqa: E402
