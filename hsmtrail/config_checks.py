@@ -217,7 +217,8 @@ def _fixed_addresses(listeners: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for item in listeners:
         address = str(item.get("address", ""))
         if not address.endswith(":0"):
-            yield f"{item.get('protocol', '')} {address}"
+            protocol = str(item.get("protocol", ""))
+            yield f"{'tcp' if protocol == 'tls' else protocol} {address}"
 
 
 def _of_other_protocols(listeners: list[Mapping[str, Any]]) -> Iterator[str]:

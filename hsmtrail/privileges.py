@@ -8,7 +8,7 @@ import os
 import pwd
 import signal
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,8 @@ def give(folder: Path, account: Account) -> None:
         if os.fstat(within).st_uid == 0:
             os.fchown(within, account.uid, account.gid)
         for name in files:
-            _give_file(name, within, account)
+            with suppress(FileNotFoundError):  # of a receiver that runs: replaced meanwhile
+                _give_file(name, within, account)
 
 
 def _give_file(name: str, within: int, account: Account) -> None:

@@ -11,6 +11,7 @@ from hsmtrail.template import write_configuration
 
 MINIMAL = 'data_dir = "data"\n'
 ALLOW = '[[allow]]\ndetector = "AUTH-01"\nmatch = {match}\nowner = "a"\nreason = "b"\nuntil = "{until}"\n'
+TLS = '[[listener]]\nname = "a"\nprotocol = "tls"\naddress = "127.0.0.1:0"\ncertificate = "a"\nkey = "b"\n'
 LISTENER = '[[listener]]\nname = "a"\nprotocol = "udp"\naddress = "127.0.0.1:0"\n'
 
 
@@ -69,6 +70,26 @@ def test_every_key_of_the_template_is_a_real_key(tmp_path):
         (
             MINIMAL + (LISTENER + LISTENER.replace('"a"', '"b"')).replace(":0", ":5514"),
             "listener address  'udp 127.0.0.1:5514' stands 2 times",
+        ),
+        (
+            MINIMAL + (TLS + LISTENER.replace('"a"', '"b"').replace("udp", "tcp")).replace(":0", ":5514"),
+            "listener address  'tcp 127.0.0.1:5514' stands 2 times",
+        ),
+        (MINIMAL + TLS.replace("key", "#"), "listener[1].key  is missing; TLS wants it"),
+        (MINIMAL + TLS.replace("certificate", "#"), "listener[1].certificate  is missing; TLS wants it"),
+        (MINIMAL + TLS + 'revocation_list = "c"\n', "listener[1].revocation_list  wants a client_ca"),
+        (MINIMAL + TLS + 'minimum_version = "1.1"\n', "should be '1.2' or '1.3'"),
+        (MINIMAL + TLS + "workers = 2\n", "listener[1].workers  means nothing for tls; it is for udp"),
+        (
+            MINIMAL + LISTENER + "turn_bytes = 4096\n",
+            "listener[1].turn_bytes  means nothing for udp; it is for tcp and tls",
+        ),
+        (MINIMAL + LISTENER + "workers = 17\n", "less than or equal to 16"),
+        (MINIMAL + '[receiver]\nuser = "a b"\n', "receiver.user = 'a b'"),
+        (MINIMAL + '[receiver]\ndrain_for = "0s"\n', "receiver.drain_for = '0s'  wants a duration"),
+        (
+            MINIMAL + '[[device]]\nname = "x"\ncertificates = ["c"]\n[[device]]\nname = "y"\ncertificates = ["C"]\n',
+            "device.certificates  'c' stands 2 times",
         ),
         (MINIMAL + '[[device]]\nname = "x"\npartner = "y"\n', "wants the name of another [[device]]"),
         (
