@@ -23,20 +23,8 @@ if TYPE_CHECKING:
     from hsmtrail.config import Configuration
 
 OUR_PACKAGES = ("hsmtrail", "reports", "analytics", "ingest", "store", "parsers")
-UNREAD = {
-    "account": "no detector of this version reads it",
-    "range": "no detector of this version reads it",
-    "client": "no detector of this version reads it",
-    "allow": "no detector of this version reads it: it hides no finding",
-    "retention": "this version deletes nothing",
-}
+UNREAD = {"retention": "this version deletes nothing"}
 """Tables that are checked, and what nothing in this version does with them."""
-
-UNREAD_OF = {
-    "device": ("firmware_minimum", "backup_serials", "working_hours", "holidays"),
-    "partition": ("guarded", "ephemeral"),
-}
-"""Keys of tables that are read otherwise."""
 
 
 @dataclass(slots=True)
@@ -98,19 +86,11 @@ def _ports(configuration: Configuration) -> list[str]:
 
 def _unread(configuration: Configuration) -> list[str]:
     """What is set, and has no effect."""
-    tables = [
+    return [
         f"[{name}] is well formed; {what}"
         for name, what in UNREAD.items()
         if getattr(configuration, name) not in ([], type(configuration).model_fields[name].default)
     ]
-    keys = [
-        f"[[{table}]] {key} is well formed; no detector of this version reads it"
-        for table, names in UNREAD_OF.items()
-        for key in names
-        if any(getattr(item, key) for item in getattr(configuration, table))
-    ]
-    limits = any(partition.limits for partition in configuration.partition)
-    return tables + keys + ["[[partition]] limits are read by packs; detectors have limits of their own"] * limits
 
 
 def _folder(folder: Path) -> list[str]:

@@ -193,7 +193,7 @@ def test_whole_line_kept(tmp_path, capsys):
     assert "2026-W47" in printed
     assert "0 lost" in printed
     assert "MISSING" not in printed
-    assert "10 detectors found what the stories hold; nothing else is above low." in printed
+    assert "15 detectors found what the stories hold; nothing else is above low." in printed
     settings = tomllib.loads((tmp_path / "d" / "hsmtrail.toml").read_text(encoding="utf-8"))
     assert [device["name"] for device in settings["device"]] == list(demo.SOURCES)
     assert (tmp_path / "d" / "data" / "store.duckdb").is_file()

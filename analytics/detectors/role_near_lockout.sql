@@ -12,7 +12,7 @@ A Partition SO, Crypto Officer, Crypto User or Auditor has failed to log in so m
 near, or is locked already: 30 % of the limit is medium, 50 % high, 80 % critical. Failures of different people against
 the same role add up. What no number tells (an unknown role, old firmware) is judged by the strictest limit."""
 blind_spots = """
-The limit of the Crypto roles is the partition's policy 20, at most 10: set `limits` where it is lower. A reset of a
+The limit of the Crypto roles is the partition's policy 20, at most 10: say so where it is lower ([[partition]] limits). A reset of a
 role's password is not seen as a reset of its count. Failures more than 30 days apart are two streaks here."""
 runbook = """
 1. An application with an old password? `failures` rise steadily from one client: tell its owner, stop the job.
@@ -88,18 +88,28 @@ told AS (
         bool_or(locked)                                             AS locked,
         list_sort(list_distinct(flatten(list(sources))))            AS sources,
         list_sort(list_distinct(flatten(list(who))))                AS who,
-        flatten(list(records))                                      AS records,
-        coalesce($limits[role], list_min(map_values($limits)))      AS allowed
+        flatten(list(records))                                      AS records
     FROM witnesses
     GROUP BY ALL
 ),
-counted AS (
+declared AS (  -- what the site says of single partitions, by whatever a line names them
+    SELECT device, unnest([container, serial, label]) AS part, kind, limits FROM partitions
+),
+limited AS (
     SELECT told.*,
-        coalesce(succeeded.event_at <= told.last_seen + $looks_back, false)  AS ended,
-        list_sort(if(succeeded.event_at <= told.last_seen + $looks_back, list_append(told.records, succeeded.record_id), told.records))  AS evidence
+        CASE WHEN told.role <> '' THEN coalesce(TRY_CAST(json_extract_string(declared.limits, told.role) AS INTEGER), $limits[told.role], list_min(map_values($limits)))
+             WHEN kind = 'application' THEN list_min(list_transform(['po', 'co', 'lco', 'cu'], lambda one: coalesce(TRY_CAST(json_extract_string(declared.limits, one) AS INTEGER), $limits[one])))
+             ELSE list_min(map_values($limits)) END  AS allowed
     FROM told
-    ASOF LEFT JOIN succeeded ON succeeded.hsm = told.hsm AND succeeded.part = told.part
-        AND succeeded.role = told.role AND succeeded.event_at >= told.last_seen
+    LEFT JOIN declared ON declared.device = told.hsm AND declared.part = told.part AND told.part <> ''
+),
+counted AS (
+    SELECT limited.*,
+        coalesce(succeeded.event_at <= limited.last_seen + $looks_back, false)  AS ended,
+        list_sort(if(succeeded.event_at <= limited.last_seen + $looks_back, list_append(limited.records, succeeded.record_id), limited.records))  AS evidence
+    FROM limited
+    ASOF LEFT JOIN succeeded ON succeeded.hsm = limited.hsm AND succeeded.part = limited.part
+        AND succeeded.role = limited.role AND succeeded.event_at >= limited.last_seen
 )
 SELECT
     concat(if(role = '', 'unknown role', role), ' on ', hsm, if(part = '', '', ' partition ' || part))  AS subject,

@@ -152,15 +152,9 @@ def test_check_says_what_nobody_reads_yet(site):
         + '[[allow]]\ndetector = "CONF-01"\nmatch = { device = "hsm-1" }\nowner = "a"\nreason = "b"\nuntil = "2026-12-24"\n'
     )
     said = site.command("check").stdout
-    for wanted in (
-        "[account] is well formed; no detector",
-        "[allow] is well formed; no detector of this version reads it: it hides no finding",
-        "[retention] is well formed; this version deletes nothing",
-        "[[device]] working_hours is well formed; no detector",
-        "[[partition]] guarded is well formed; no detector",
-        "[[partition]] limits are read by packs",
-    ):
-        assert wanted in said, said
+    assert [line for line in said.splitlines() if "well formed" in line] == [
+        "[retention] is well formed; this version deletes nothing"
+    ]
 
 
 @pytest.mark.parametrize("role", ["receive", "work", "serve"])
