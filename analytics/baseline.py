@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
 from typing import TYPE_CHECKING, Literal
 
-from analytics.state import GONE, observed
+from analytics.state import GONE, WATCHED, observed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,7 +20,10 @@ Verdict = Literal["as approved", "differs", "never approved", "not observed", "g
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One setting: `approved` and `observed` are None when there is none; 'gone' was never approved and is no more."""
+    """One setting: `approved` and `observed` are None when there is none; 'gone' was never approved and is no more.
+
+    `since`: how long it has not been observed, from the first line of the device on, or from a reset.
+    """
 
     device: str
     setting: str
@@ -29,10 +32,16 @@ class Compared:
     observed: str | None
     observed_at: datetime | None
     verdict: Verdict
+    since: datetime | None = None
+
+
+HEARD = "SELECT device, min(event_at) FROM events WHERE event_at <= $at AND device <> '' GROUP BY device"
+
+CONFIGURED = "SELECT name FROM devices"
 
 
 def compare(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Compared]:
-    """Every setting that is approved or observed, as it stood at a moment, in order."""
+    """Every setting that is approved, observed or watched, as it stood at a moment, in order."""
     approved = {
         (device, setting, partition): value
         for device, setting, partition, value in cursor.execute(
@@ -40,7 +49,12 @@ def compare(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Compared]:
         ).fetchall()
     }
     seen = {_key(item): item for item in observed(cursor, at)}
-    return [_compared(key, approved.get(key), seen.get(key)) for key in sorted(approved.keys() | seen.keys())]
+    heard = dict(cursor.execute(HEARD, {"at": at}).fetchall())
+    watched = {
+        (name, setting, "") for (name,) in cursor.execute(CONFIGURED).fetchall() for setting in WATCHED if name in heard
+    }
+    keys = sorted(approved.keys() | seen.keys() | watched)
+    return [_compared(key, approved.get(key), seen.get(key), heard.get(key[0])) for key in keys]
 
 
 def approve(  # noqa: PLR0913  (what, why, by whom, as of when)
@@ -86,14 +100,16 @@ def _key(item: Observed) -> tuple[str, str, str]:
     return item.device, item.setting, item.partition
 
 
-def _compared(key: tuple[str, str, str], approved: str | None, seen: Observed | None) -> Compared:
-    value, at = (seen.value, seen.event_at) if seen else (None, None)
-    return Compared(*key, approved, value, at, _verdict(approved, value))
-
-
-def _verdict(approved: str | None, value: str | None) -> Verdict:
+def _compared(
+    key: tuple[str, str, str], approved: str | None, seen: Observed | None, heard: datetime | None
+) -> Compared:
+    value = seen.value if seen else None
     if value is None:
-        return "not observed"
+        return Compared(*key, approved, None, None, "not observed", seen.event_at if seen else heard)
+    return Compared(*key, approved, value, seen.event_at if seen else None, _verdict(approved, value))
+
+
+def _verdict(approved: str | None, value: str) -> Verdict:
     if value == approved or (value in GONE and approved in GONE):
         return "as approved"
     if approved is not None:

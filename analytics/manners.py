@@ -26,6 +26,7 @@ PUBLISHED = frozenset(
         "devices",
         "change_windows",
         "approved",
+        "settings_told",
         "custody",
         "accounts",
         "ranges",

@@ -12,58 +12,50 @@ if TYPE_CHECKING:
 GONE = ("removed", "deleted", "revoked", "cleared", "unregistered")
 """Values that say that there is no such thing any more."""
 
-MOMENTARY = ("time", "drift", "certificate", "ssh host key", "package")
+MOMENTARY = ("time", "drift", "certificate", "ssh host key", "package", "appliance configuration")
 """Settings that say what was done, not how something stands: the first word or words of their names."""
+
+WATCHED = (
+    *("audit mask", "ipcheck", "force so login", "ssh password", "ssh publickey", "snmp", "ntp"),
+    *("firmware", "hsm policy 7", "hsm policy 12", "hsm policy 15"),
+)
+"""Settings that every device has: one that was never told is shown as not observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One setting as it was last told; partition is '' for settings of the whole device."""
+    """One setting as it was last told; partition is '' for settings of the whole device.
+
+    `value` is None when something was told since that leaves it open: a reset to the version's defaults.
+    """
 
     device: str
     setting: str
     partition: str
-    value: str
+    value: str | None
     event_at: datetime
     record_id: int
     who: str
 
 
-OBSERVED = r"""
-WITH told AS (
-    SELECT device, setting, coalesce(partition, '') AS part, value, event_at, record_id,
-        coalesce(account, nullif(role, ''), '') AS who
-    FROM events
-    WHERE setting IS NOT NULL AND value IS NOT NULL AND outcome = 'ok' AND device <> '' AND event_at <= $at
-      AND len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
-),
-emptied AS (
-    SELECT device, regexp_replace(setting, '\*$', '') AS beginning, max(event_at) AS event_at,
-        arg_max(record_id, (event_at, record_id)) AS record_id, arg_max(who, (event_at, record_id)) AS who
-    FROM told
-    WHERE ends_with(setting, ' *')
-    GROUP BY ALL
-),
-last_told AS (
-    SELECT device, setting, part, arg_max(value, (event_at, record_id)) AS value, max(event_at) AS event_at,
-        arg_max(record_id, (event_at, record_id)) AS record_id, arg_max(who, (event_at, record_id)) AS who
-    FROM told
-    WHERE NOT ends_with(setting, ' *')
-    GROUP BY ALL
-)
-SELECT last_told.device, last_told.setting, part,
-    if(emptied.event_at IS NULL, last_told.value, 'removed') AS value,
-    coalesce(emptied.event_at, last_told.event_at) AS event_at,
-    coalesce(emptied.record_id, last_told.record_id) AS record_id,
-    coalesce(emptied.who, last_told.who) AS who
-FROM last_told
-LEFT JOIN emptied ON emptied.device = last_told.device AND starts_with(last_told.setting, emptied.beginning)
-    AND emptied.event_at > last_told.event_at
-QUALIFY row_number() OVER (PARTITION BY last_told.device, last_told.setting, part ORDER BY emptied.event_at DESC) = 1
-ORDER BY last_told.device, last_told.setting, part
+OBSERVED = """
+SELECT device, setting, partition,
+    arg_max_null(value, (event_at, record_id)) AS value,
+    max(event_at) AS event_at,
+    arg_max(record_id, (event_at, record_id)) AS record_id,
+    arg_max(who, (event_at, record_id)) AS who
+FROM settings_told
+WHERE event_at <= $at
+  AND len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
+GROUP BY ALL
+ORDER BY device, setting, partition
 """
 
 
 def observed(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Observed]:
-    """Every setting that was ever told, as it stood at that moment, in order. Emptying a list empties its members."""
+    """Every setting that was ever told, as it stood at that moment, in order.
+
+    Emptying a list empties its members, and what belonged to a deleted client, user or partition is gone with it: the
+    view settings_told says so (docs/decisions/0029).
+    """
     return [Observed(*row) for row in cursor.execute(OBSERVED, {"at": at, "momentary": list(MOMENTARY)}).fetchall()]

@@ -90,3 +90,75 @@ CREATE OR REPLACE VIEW open_findings AS
 SELECT id, detector, kind, title, subject, device, severity, first_seen, last_seen, opened_at, change_ticket, record_count
 FROM findings
 WHERE state = 'open';
+
+-- What was told of each setting, and what took several away at once: emptying a list, deleting a client, a user or a
+-- partition, erasing an HSM. A row says what its setting was from then on; value NULL: since then nobody knows (a reset to
+-- defaults). What stood at a moment is the newest row of each setting up to it: docs/decisions/0029.
+CREATE OR REPLACE VIEW settings_told AS
+WITH said AS (
+    SELECT record_id, event_at, device, family, operation, setting, coalesce(partition, '') AS partition, value,
+           coalesce(account, nullif(role, ''), '') AS who
+    FROM events
+    WHERE device <> '' AND outcome = 'ok' AND NOT contains(pattern, 'token_')
+      AND (setting IS NOT NULL AND value IS NOT NULL AND NOT (operation = 'user_password_set' AND value = 'set')
+           OR operation IN ('partition_create', 'partition_delete', 'zeroize', 'hsm_init', 'factory_reset', 'firmware_rollback'))
+),
+one AS (
+    SELECT record_id, event_at, device, who, setting, partition, value
+    FROM said
+    WHERE setting IS NOT NULL AND NOT ends_with(setting, ' *')
+      AND NOT (operation = 'user_role_set' AND regexp_full_match(value, '(added|removed) .+|cleared'))
+    UNION ALL  -- a user's roles are a list: each by itself
+    SELECT record_id, event_at, device, who, concat(regexp_replace(setting, ' roles$', ' role '), regexp_extract(value, ' (.+)$', 1)),
+           partition, regexp_extract(value, '^\w+')
+    FROM said
+    WHERE operation = 'user_role_set' AND regexp_full_match(value, '(added|removed) .+')
+    UNION ALL  -- the shell's word for a partition; its records have a number
+    SELECT record_id, event_at, device, who, 'partition ' || partition, partition, if(operation = 'partition_create', 'created', 'deleted')
+    FROM said
+    WHERE operation IN ('partition_create', 'partition_delete') AND family = 'lunash' AND partition <> ''
+),
+several AS (  -- what goes, as an expression over names of settings; within one partition, or ''
+    SELECT record_id, event_at, device, who, regexp_escape(regexp_replace(setting, '\*$', '')) || '.*' AS gone, '' AS within, 'removed' AS value
+    FROM said WHERE ends_with(setting, ' *')
+    UNION ALL  -- a target without its port is each of its ports, and 514/udp is what one without a port has
+    SELECT record_id, event_at, device, who, concat(regexp_escape(setting), ':.*|', regexp_escape(regexp_replace(setting, ':514/udp$', ''))), '', 'removed'
+    FROM said WHERE regexp_matches(setting, '^(audit )?log target [^*]+$') AND value = 'removed'
+    UNION ALL
+    SELECT record_id, event_at, device, who, regexp_escape(regexp_replace(setting, ' roles$', ' role ')) || '.*', '', 'removed'
+    FROM said WHERE operation = 'user_role_set' AND value = 'cleared'
+    UNION ALL
+    SELECT record_id, event_at, device, who, regexp_escape(setting || ' ') || '.*', '', 'removed'
+    FROM said WHERE operation IN ('client_delete', 'user_delete') AND value = 'deleted'
+    UNION ALL
+    SELECT record_id, event_at, device, who, concat('partition ', regexp_escape(partition), ' .*|client .* partition ', regexp_escape(partition)), '', 'removed'
+    FROM said WHERE operation = 'partition_delete' AND partition <> ''
+    UNION ALL
+    SELECT record_id, event_at, device, who, 'partition policy .*', partition, 'removed'
+    FROM said WHERE operation = 'partition_delete' AND partition <> ''
+    UNION ALL
+    SELECT record_id, event_at, device, who, 'partition .*|client .* partition .*', '', 'removed'
+    FROM said WHERE operation IN ('zeroize', 'hsm_init', 'factory_reset')
+    UNION ALL
+    SELECT record_id, event_at, device, who, if(operation = 'factory_reset', 'hsm policy .*', '(hsm|partition) policy .*'), '', NULL
+    FROM said WHERE operation IN ('factory_reset', 'firmware_rollback')
+    UNION ALL  -- the appliance's own configuration, of one service or of all
+    SELECT record_id, event_at, device, who,
+           CASE regexp_replace(setting, '^appliance configuration ?', '')
+               WHEN 'network' THEN 'network .*' WHEN 'ssh' THEN 'ssh .*' WHEN 'ntls' THEN 'ntls .*|ipcheck' WHEN 'snmp' THEN 'snmp.*'
+               WHEN 'ntp' THEN 'ntp.*' WHEN 'syslog' THEN 'log .*' WHEN 'webserver' THEN 'webserver.*' WHEN 'users' THEN 'user .*'
+               ELSE '(network|ssh|ntls|snmp|ntp|log|webserver|user|client|tls|stc|radius|ped|banner|time)( .*)?|ipcheck'
+           END, '', NULL
+    FROM said WHERE operation IN ('config_clear', 'config_restore') AND starts_with(setting, 'appliance configuration')
+),
+known AS (  -- also what was approved, though nothing was logged of it
+    SELECT device, setting, partition, min(event_at) AS since FROM one GROUP BY ALL
+    UNION ALL
+    SELECT DISTINCT device, setting, partition, CAST('-infinity' AS TIMESTAMP) FROM baseline
+)
+SELECT device, setting, partition, value, event_at, record_id, who FROM one
+UNION
+SELECT device, known.setting, known.partition, several.value, several.event_at, several.record_id, several.who
+FROM several
+JOIN known USING (device)
+WHERE known.since <= several.event_at AND (within = '' OR known.partition = within) AND regexp_full_match(known.setting, gone);

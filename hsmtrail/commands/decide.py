@@ -35,7 +35,7 @@ def show_baseline(
     if form is Form.JSON:
         print_json(rows)
         return
-    columns = ("device", "setting", "partition", "approved", "observed", "observed_at", "verdict")
+    columns = ("device", "setting", "partition", "approved", "observed", "observed_at", "verdict", "since")
     print_table("", rows, columns, "no setting was observed yet")
 
 

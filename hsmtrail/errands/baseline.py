@@ -66,5 +66,6 @@ def _row(item: baseline.Compared) -> dict[str, Any]:
         "observed": item.observed,
         "observed_at": instant(item.observed_at) if item.observed_at else None,
         "verdict": item.verdict,
+        "since": instant(item.since) if item.since else None,
     }
     return {key: value for key, value in row.items() if value is not None and value != ""}

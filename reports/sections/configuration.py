@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.settings import PackSettings
 
 
-DEEDS = ("time", "drift", "certificate", "ssh host key", "package")
+DEEDS = ("time", "drift", "certificate", "ssh host key", "package", "appliance configuration")
 """Settings that say what was done, not how something stands: the first word or words of their names."""
 GONE = ("removed", "deleted", "revoked", "cleared", "unregistered")
 """Values that say that there is no such thing any more."""

@@ -93,6 +93,38 @@ def test_a_removal_is_approved_where_the_thing_had_been(here):
     ]
 
 
+def test_what_was_never_told_is_not_observed_since_the_first_line(here):
+    """It is no default; and a reset makes what was known unknown again, since then."""
+    here.put("devices", "name\nhsm1\nhsm3")
+    here.arrive("""
+time     | device | family | operation     | outcome | setting | value
+11:00:00 | hsm1   | lunash | factory_reset | ok      |         |
+""")
+    with here.db.reader() as cursor:
+        found = {(one.device, one.setting): one for one in baseline.compare(cursor, at("12:00:00"))}
+    assert (found["hsm1", "audit mask"].verdict, found["hsm1", "audit mask"].since) == ("not observed", at("08:00:00"))
+    assert (found["hsm1", "hsm policy 15"].verdict, found["hsm1", "hsm policy 15"].since) == (
+        "not observed",
+        at("11:00:00"),
+    )
+    assert found["hsm1", "ipcheck"].observed is None
+    assert "hsm3" not in {device for device, _ in found}, "never heard: LOGS-01 has it"
+
+
+def test_what_belonged_to_a_client_goes_with_it(here):
+    """Its partitions and its address, not those of one whose name begins alike."""
+    here.arrive("""
+time     | device | family | operation       | outcome | setting                 | value      | partition
+10:00:00 | hsm1   | lunash | client_register | ok      | client app-1            | registered |
+10:01:00 | hsm1   | lunash | client_assign   | ok      | client app-1 partition p | assigned  | p
+10:02:00 | hsm1   | lunash | client_assign   | ok      | client app-10 partition p | assigned | p
+11:00:00 | hsm1   | lunash | client_delete   | ok      | client app-1            | deleted    |
+""")
+    assert compared(here, "10:30:00")["hsm1", "client app-1 partition p"] == (None, "assigned", "never approved")
+    assert compared(here, "11:30:00")["hsm1", "client app-1 partition p"] == (None, "removed", "gone")
+    assert compared(here, "11:30:00")["hsm1", "client app-10 partition p"] == (None, "assigned", "never approved")
+
+
 def change(here, begin="10:00:00", end="11:00:00", **other):
     given = {"device": "hsm1", "ticket": "CHG-1", "kind": "change", "note": "", "by": "admin", "now": NOON} | other
     with here.db.transaction() as cursor:
