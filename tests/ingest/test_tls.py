@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -120,6 +121,18 @@ def test_many_lines_at_once_are_all_there(site, listening, made):
         while place < len(octets):
             sender.sendall(octets[place : place + size])
             place, size = place + size, size * 7 % 1_000_003
+    assert [row["raw"] for row in site.stop()] == wanted
+
+
+def test_another_program_sends_and_leaves_at_once(site, listening, made):
+    """The openssl command, which never reads and closes behind its last byte: all its lines are there."""
+    listening()
+    host, port = site.address("tls")
+    wanted = [b"line %05d from a program of its own" % number for number in range(20_000)]
+    words = ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", f"{host}:{port}"]
+    words += ["-CAfile", made.authority.certificate, "-cert", made.sender.certificate, "-key", made.sender.key]
+    octets = b"".join(line + b"\n" for line in wanted)
+    subprocess.run(words, input=octets, capture_output=True, check=True, timeout=60)
     assert [row["raw"] for row in site.stop()] == wanted
 
 
