@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from analytics import judging, runs, trying
+from analytics.arrivals import Arrivals
 from analytics.asking import CannotJudge
 from analytics.header import duration
 from analytics.judging import Moment
@@ -133,8 +134,10 @@ class Duty:
         with self._lock:
             with self._db.reader() as cursor:
                 last = runs.last_position(cursor)
+            positions = {one.id: (0 if everything else self._judged.get(_key(one), 0), last) for one in detectors}
+            arrivals = Arrivals(self._db, [(one, positions[one.id]) for one in detectors], self._limits.seconds)
             for detector in sorted(detectors, key=lambda one: one.id in self._failures):
-                run, judged = self._ask(detector, 0 if everything else self._judged.get(_key(detector), 0), last)
+                run, judged = self._ask(detector, positions[detector.id], arrivals)
                 if judged is not None and not judged.empty:
                     run = self._write(detector, run, judged)
                 else:
@@ -143,13 +146,14 @@ class Duty:
             self._keep_quiet(quiet)
         return done
 
-    def _ask(self, detector: Detector, first: int, last: int) -> tuple[Run, Judged | None]:
-        started = self._now()
+    def _ask(self, detector: Detector, positions: tuple[int, int], arrivals: Arrivals) -> tuple[Run, Judged | None]:
+        started, (first, last) = self._now(), positions
         state, unsaid = self._state(detector, first, last), self.not_measured.get(detector.id, "")
         run = Run(detector.id, detector.sha256, state, first, last, None, None, started, started, not_measured=unsaid)
         try:
             when, most = self._moment(detector), self._seconds(first)
-            judged = judging.judge_batches(self._db, detector, (first, last), when, most)
+            spans = arrivals.touched(detector, positions, most) if detector.kind == "episodes" else []
+            judged = judging.judge_touched(self._db, detector, spans, when, most)
         except CannotJudge as error:
             self._failed(detector, str(error))
             return replace(run, state="failed", finished_at=self._now(), error=str(error)[:2000]), None

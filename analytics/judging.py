@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
 from typing import TYPE_CHECKING, Protocol
 
-import duckdb
-
 from analytics.applying import Applying, Outcome
-from analytics.asking import CannotJudge, ask, limited
-from analytics.spans import Span, Zone, touched, zone
+from analytics.asking import ask
+from analytics.spans import Span, Zone, zone
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    import duckdb
 
     from analytics.applying import Enqueue
     from analytics.asking import Episode
@@ -49,16 +49,15 @@ class Moment:
     before: datetime | None = None
 
 
-def judge_batches(db: Store, detector: Detector, positions: tuple[int, int], when: Moment, seconds: float) -> Judged:
-    """Everything that the batches after the first position, up to the second, may have changed. Raises CannotJudge."""
+def judge_touched(db: Store, detector: Detector, spans: list[Span], when: Moment, seconds: float) -> Judged:
+    """A state at its moment, or everything that newly arrived records in these spans may have changed. Raises
+    CannotJudge.
+    """
+    if detector.kind == "episodes" and not spans:
+        return Judged()
     with db.reader() as cursor:
         if detector.kind == "state":
             return _state(cursor, detector, when, seconds)
-        try:
-            with limited(cursor, seconds):
-                spans = touched(cursor, detector, *positions)
-        except duckdb.Error as error:
-            raise CannotJudge(str(error)) from None
         return _zones(cursor, detector, spans, seconds)
 
 

@@ -74,22 +74,26 @@ LIMIT $most
 LAST = "SELECT max(event_at) FROM records WHERE copy_of IS NULL AND ({batches}) AND ({watches}\n)"
 
 
+def batches_between(
+    cursor: duckdb.DuckDBPyConnection, from_position: int, to_position: int
+) -> tuple[str, dict[str, int]]:
+    """A condition on `batch`, and its parameters; none when there are no such batches."""
+    positions = {"from_position": from_position, "to_position": to_position}
+    ranges = cursor.execute(ARRIVED, positions).fetchall()
+    condition = " OR ".join(f"batch BETWEEN $first{number} AND $last{number}" for number in range(len(ranges)))
+    bounds = {f"first{number}": first for number, (first, _) in enumerate(ranges)}
+    return condition, bounds | {f"last{number}": last for number, (_, last) in enumerate(ranges)}
+
+
 def touched(cursor: duckdb.DuckDBPyConnection, detector: Detector, from_position: int, to_position: int) -> list[Span]:
     """The spans of event time that the records of these batches touch, as far as the detector watches them.
 
     Nearer than four times looks_back they are one: what would be read for them overlaps.
     """
-    positions = {"from_position": from_position, "to_position": to_position}
-    ranges = cursor.execute(ARRIVED, positions).fetchall()
-    if not ranges:
+    batches, bounds = batches_between(cursor, from_position, to_position)
+    if not bounds:
         return []
-    numbered = dict(enumerate(ranges))
-    parts = {
-        "batches": " OR ".join(f"batch BETWEEN $first{number} AND $last{number}" for number in numbered),
-        "watches": detector.watches,
-    }
-    bounds = {f"first{number}": first for number, (first, _) in numbered.items()}
-    bounds |= {f"last{number}": last for number, (_, last) in numbered.items()}
+    parts = {"batches": batches, "watches": detector.watches}
     limits = {"apart": detector.looks_back * 4, "most": MOST_SPANS}
     steps = cursor.execute(MOMENTS.format(**parts), bounds | limits).fetchall()
     if not steps:

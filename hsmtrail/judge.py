@@ -17,14 +17,14 @@ log = logging.getLogger("hsmtrail.judge")
 BREATH = 1.0
 """Seconds from the start of one judgement to the next, at least."""
 
-REST, LONGEST_REST = 2.0, 5.0
-"""A judgement that takes long, since a flood is arriving, rests twice as long: the flood is stored sooner. At most so
-many seconds: a wrong password must reach a person within a minute."""
+FLOOD, REST, LONGEST_REST = 0.5, 4.0, 5.0
+"""A judgement that takes longer than so many seconds, since a flood is arriving, rests four times as long: the flood is
+stored sooner. At most so many seconds: a wrong password must reach a person within a minute."""
 
 
 def rest_after(took: float, breath: float = BREATH) -> float:
     """Seconds of rest after a judgement that took so many."""
-    return max(breath - took, min(took * REST, LONGEST_REST))
+    return breath - took if took <= min(FLOOD, breath) else min(took * REST, LONGEST_REST)
 
 
 class Judge:

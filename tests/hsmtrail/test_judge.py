@@ -14,10 +14,10 @@ FAILED = [{"time": "10:00:00", "device": "hsm1", "operation": "login", "outcome"
 
 
 @pytest.mark.parametrize(
-    ("took", "rest"), [(0.0, 1.0), (0.25, 0.75), (0.4, 0.8), (1.0, 2.0), (2.5, 5.0), (3.0, 5.0), (600.0, 5.0)]
+    ("took", "rest"), [(0.0, 1.0), (0.25, 0.75), (0.5, 0.5), (0.6, 2.4), (1.0, 4.0), (2.5, 5.0), (600.0, 5.0)]
 )
 def test_how_long_it_rests(took, rest):
-    """To the end of the second; twice as long as a long judgement took; never so long that a person hears too late."""
+    """To the end of the second; four times as long as a long judgement took; never so long that a person hears too late."""
     assert rest_after(took) == pytest.approx(rest)
 
 
