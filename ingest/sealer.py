@@ -65,7 +65,7 @@ class Sealer:
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # of this thread alone (Linux)
-        while not self._stopping.wait(self._every):
+        while not self._stopping.is_set():
             try:
                 self._close_imports()
                 self.seal_all()
@@ -73,6 +73,7 @@ class Sealer:
                 return
             except Exception:
                 log.exception("sealing_failed")
+            self._stopping.wait(self._every)
 
     def _names(self) -> list[str]:
         folder = self._data_dir / "spool"

@@ -61,6 +61,13 @@ def orphans(cursor: duckdb.DuckDBPyConnection) -> int:
     return int(_read(cursor, question)[0][0])
 
 
+def read_others(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Read every value of the tables that nothing is compared with; Unreadable names the first that cannot be."""
+    for (table,) in _read(cursor, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'store' ORDER BY 1"):
+        if table not in ("lines", "batches"):
+            _read(cursor, f"SELECT bit_xor(hash(whole)) FROM {table} AS whole")  # noqa: S608  (a table of ours)
+
+
 def compare(cursor: duckdb.DuckDBPyConnection, batches: Sequence[StoredBatch], lines: pl.DataFrame) -> Compared:
     """Batches of one receiver that follow one another, and their lines in the columns of COMPARED."""
     first, last = batches[0].batch, batches[-1].batch

@@ -12,7 +12,7 @@ from hsmtrail.errands import Errand, Role
 from ingest.history import MAX_BYTES, portions
 from ingest.parsed import numbered, stored_batch
 from parsers.decoding import text_of
-from store.compare import COMPARED, Unreadable, compare, last_batches, orphans
+from store.compare import COMPARED, Unreadable, compare, last_batches, orphans, read_others
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ class StoreReach(Errand):
     def answer(self, desk: Desk) -> dict[str, Any]:
         try:
             with desk.db.reader() as cursor:
+                read_others(cursor)
                 return {"receivers": list(last_batches(cursor).values()), "orphans": orphans(cursor)}
         except Unreadable as trouble:
             return {"receivers": [], "orphans": 0, "unreadable": str(trouble)}
