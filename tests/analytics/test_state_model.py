@@ -1,19 +1,23 @@
 """Random histories of commands: the configuration rebuilt from their lines is the one that a plain model has, at every step.
 
-HSMTRAIL_EXAMPLES raises the number of histories (12 by default).
+HSMTRAIL_EXAMPLES raises the number of histories (8 by default).
 """
 
 import os
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from analytics.case_tables import fill
+from analytics.manners import scratch
 from analytics.state import MOMENTARY, observed
 from hsmtrail import wiring
-from support.bench import NOON, Bench
+from support.bench import NOON
 
 UNKNOWN = None
 PARTITIONS, CLIENTS, USERS = ["prod-tls", "a.b", "p1"], ["app-1", "app-10"], ["bob", "eve"]
@@ -149,8 +153,25 @@ def rows(history):
         yield {"time": str(row["event_at"]), "device": "hsm1"} | {name: row[name] or "" for name in wanted}
 
 
+EXAMPLES = int(os.environ.get("HSMTRAIL_EXAMPLES", "8"))
+
+
+@contextmanager
+def stored(history):
+    """A store that holds the history's records, for as long as a test looks at it."""
+    cursor = scratch().cursor()
+    cursor.execute("BEGIN TRANSACTION")
+    try:
+        fill(cursor, "events", list(rows(history)))
+        yield cursor
+    finally:
+        cursor.execute("ROLLBACK")
+        cursor.close()
+
+
+@pytest.mark.timeout(180 + EXAMPLES)
 @settings(
-    max_examples=int(os.environ.get("HSMTRAIL_EXAMPLES", "12")),
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),
@@ -159,9 +180,8 @@ def rows(history):
 @given(histories())
 def test_the_state_is_the_models_at_every_step(history):
     """From the lines of the whole history, for every moment of it."""
-    here, model = Bench([]), Model()
-    here.arrive(list(rows(history)), judge=False)
-    with here.db.reader() as cursor:
+    model = Model()
+    with stored(history) as cursor:
         for number, (command, effect, done) in enumerate(history):
             if done:
                 effect(model)
