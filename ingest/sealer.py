@@ -11,6 +11,7 @@ from ingest.archive_manifest import ManifestDamaged
 from ingest.follow import receiver_of
 from ingest.notices import Notices
 from ingest.seal import NotSealed, Stopped, ready, seal
+from ingest.spool_segment import segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,8 +48,11 @@ class Sealer:
 
     def seal_all(self) -> int:
         """Seal every segment that is ready; how many were."""
+        names = [name for name in self._names() if len(segments(self._data_dir / "spool" / name)) > 1]
+        if not names:
+            return 0
         stored, count = self._stored(), 0
-        for name in self._names():
+        for name in names:
             receiver = receiver_of(self._data_dir / "spool" / name)
             for first in ready(self._data_dir, name, stored.get(receiver or 0, 0)):
                 count += self._seal(name, first)

@@ -70,7 +70,7 @@ def read_keys(path: Path) -> Keys:
 
 def make_keys(path: Path) -> Keys:
     """Those that are there; a new one at the first start."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     if not path.exists():
         try:
             _write(fresh, secrets.token_hex(32))

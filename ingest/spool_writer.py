@@ -67,7 +67,7 @@ class SpoolWriter:
     def __init__(
         self, directory: Path, number: int, settings: SpoolSettings, now: Callable[[], datetime], lock: int
     ) -> None:
-        self._keys: Keys | None = None if settings.key_file is None else make_keys(settings.key_file)
+        self._keys = _keys(directory, settings.key_file)
         self._directory, self._settings, self._now, self._lock = directory, settings, now, lock
         self._receiver = number << NUMBER_BITS
         recovered = recover(directory)
@@ -204,6 +204,17 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # sealed at this moment
         return 0
+
+
+def _keys(directory: Path, key_file: Path | None) -> Keys | None:
+    """Lines are worth more than a key that was lost: a new one is made then, and said aloud."""
+    if key_file is None:
+        return None
+    if not key_file.exists():
+        again = any(directory.glob(f"*{SUFFIX}"))
+        told = log.error if again else log.info
+        told("key_made_anew" if again else "key_made", extra={"facts": {"key_file": str(key_file)}})
+    return make_keys(key_file)
 
 
 def _locked(directory: Path, until: float) -> int:
