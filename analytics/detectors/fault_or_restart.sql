@@ -35,7 +35,19 @@ WITH lines AS (
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND (operation IN ('fault', 'state', 'boot', 'uptime', 'reboot', 'power_off', 'hsm_restart', 'firmware_update', 'package_update')
+           OR family = 'alarm')
+),
+heard AS (  -- an hour in which an appliance said something is one row
+    SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, min(event_at) AS first, max(event_at) AS last
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end
+      AND (operation IN ('fault', 'state', 'boot', 'uptime', 'reboot', 'power_off', 'hsm_restart', 'firmware_update', 'package_update')
            OR family IN ('alarm', 'lunash'))
+    GROUP BY hsm, date_trunc('hour', event_at)
+),
+asked AS (
+    SELECT hsm, event_at FROM lines
+    WHERE command IS NOT NULL AND outcome <> 'failed' AND operation IN ('reboot', 'power_off', 'hsm_restart', 'firmware_update', 'package_update')
 ),
 faults AS (
     SELECT record_id, event_at AS happened_at, event_at, hsm, 'fault' AS what,
@@ -65,11 +77,11 @@ unasked AS (
     SELECT record_id, happened_at, event_at, hsm, 'restart' AS what, coalesce(text, '') AS text
     FROM starts
     WHERE EXISTS (  -- it was there before
-          FROM lines WHERE lines.hsm = starts.hsm AND lines.event_at BETWEEN starts.happened_at - INTERVAL 1 DAY AND starts.happened_at - INTERVAL 10 MINUTE)
+          FROM heard WHERE heard.hsm = starts.hsm AND first <= starts.happened_at - INTERVAL 10 MINUTE AND last >= starts.happened_at - INTERVAL 1 DAY
+            AND (first >= starts.happened_at - INTERVAL 1 DAY OR last <= starts.happened_at - INTERVAL 10 MINUTE))
       AND NOT EXISTS (
-          FROM lines WHERE lines.hsm = starts.hsm AND lines.command IS NOT NULL AND lines.outcome <> 'failed'
-            AND lines.operation IN ('reboot', 'power_off', 'hsm_restart', 'firmware_update', 'package_update')
-            AND lines.event_at BETWEEN starts.happened_at - to_minutes($explained_minutes) AND starts.happened_at + INTERVAL 5 MINUTE)
+          FROM asked WHERE asked.hsm = starts.hsm
+            AND asked.event_at BETWEEN starts.happened_at - to_minutes($explained_minutes) AND starts.happened_at + INTERVAL 5 MINUTE)
       AND NOT EXISTS (
           FROM change_windows AS approved
           WHERE approved.device = starts.hsm

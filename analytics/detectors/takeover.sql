@@ -41,28 +41,44 @@ WITH lines AS (
                             'role_init', 'key_wrap', 'clone_out', 'clone_policy_set'))
 ),
 failed AS (
-    SELECT *,
+    SELECT hsm, source, account, event_at, date_trunc('minute', event_at) AS minute,
         count(*) OVER (PARTITION BY hsm, source, form ORDER BY event_at RANGE BETWEEN INTERVAL 5 MINUTE PRECEDING AND CURRENT ROW) >= $burst
             OR count(DISTINCT nullif(account, '')) OVER (PARTITION BY hsm, source ORDER BY event_at RANGE BETWEEN INTERVAL 10 MINUTE PRECEDING AND CURRENT ROW) >= $accounts AS hot
     FROM lines
     WHERE operation = 'login' AND outcome = 'failed' AND source <> ''
 ),
-guessed AS (  -- who is in now, and since when
-    SELECT DISTINCT entered.hsm, entered.account, entered.source, entered.event_at, entered.record_id
-    FROM lines AS entered
-    JOIN failed ON failed.hsm = entered.hsm AND failed.hot AND entered.event_at BETWEEN failed.event_at AND failed.event_at + to_minutes($after_minutes)
-    WHERE entered.operation = 'login' AND entered.outcome = 'ok' AND entered.source NOT IN ('', 'Console') AND entered.account <> ''
-      AND (entered.source = failed.source OR entered.account IN (
-          SELECT tried.account FROM failed AS tried
-          WHERE tried.hsm = failed.hsm AND tried.source = failed.source AND tried.event_at BETWEEN failed.event_at - INTERVAL 10 MINUTE AND failed.event_at))
+hot AS (  -- a minute is enough: a burst may have thousands of tries
+    SELECT hsm, source, minute, min(event_at) AS first, max(event_at) AS last FROM failed WHERE hot GROUP BY ALL
+),
+tried AS (
+    SELECT DISTINCT hsm, source, account, minute FROM failed WHERE account <> ''
+),
+entries AS (
+    SELECT * FROM lines WHERE operation = 'login' AND outcome = 'ok' AND source NOT IN ('', 'Console') AND account <> ''
+),
+guessed AS (  -- who is in now, and since when: from where was guessed, or as who was guessed
+    SELECT entries.hsm, entries.account, entries.source, entries.event_at, entries.record_id
+    FROM entries
+    JOIN hot ON hot.hsm = entries.hsm AND hot.source = entries.source
+        AND hot.first <= entries.event_at AND hot.last >= entries.event_at - to_minutes($after_minutes)
+    UNION
+    SELECT entries.hsm, entries.account, entries.source, entries.event_at, entries.record_id
+    FROM entries
+    JOIN tried ON tried.hsm = entries.hsm AND tried.account = entries.account
+        AND tried.minute BETWEEN entries.event_at - to_minutes($after_minutes + 11) AND entries.event_at
+    JOIN hot ON hot.hsm = tried.hsm AND hot.source = tried.source AND hot.minute BETWEEN tried.minute AND tried.minute + INTERVAL 10 MINUTE
+        AND hot.first <= entries.event_at AND hot.last >= entries.event_at - to_minutes($after_minutes)
+),
+changes AS (
+    SELECT * FROM lines
+    WHERE family = 'lunash' AND outcome <> 'failed' AND operation NOT IN ('login', 'key_wrap', 'clone_out', 'clone_policy_set')
 ),
 changed AS (
     SELECT guessed.hsm, guessed.account, guessed.source, guessed.event_at AS entered_at, guessed.record_id AS entered_record,
-        lines.event_at AS changed_at, lines.record_id AS changed_record, coalesce(lines.setting, lines.command) AS what
+        changes.event_at AS changed_at, changes.record_id AS changed_record, coalesce(changes.setting, changes.command) AS what
     FROM guessed
-    JOIN lines ON lines.hsm = guessed.hsm AND lines.account = guessed.account AND lines.family = 'lunash' AND lines.outcome <> 'failed'
-        AND lines.operation NOT IN ('login', 'key_wrap', 'clone_out', 'clone_policy_set')
-        AND lines.event_at BETWEEN guessed.event_at AND guessed.event_at + to_hours($within_hours)
+    JOIN changes ON changes.hsm = guessed.hsm AND changes.account = guessed.account
+        AND changes.event_at BETWEEN guessed.event_at AND guessed.event_at + to_hours($within_hours)
 ),
 chains AS (
     SELECT changed.*, lines.event_at AS left_at, lines.record_id AS left_record, lines.operation AS leaving
