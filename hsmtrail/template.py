@@ -71,6 +71,46 @@ address = "0.0.0.0:5514"
 # microsoft_monitor = true
 # expects = ["lunash", "hsm_audit", "ntls", "sshd"]
 # since = "2026-01-31"
+# firmware_minimum = "7.7.1"
+# backup_serials = ["700301"]           # backup HSMs that may receive its keys
+# working_hours = "mon-fri 07:00-19:00" # in its zone; sessions of administrators at other hours are told
+# holidays = ["2026-12-25"]
+
+# What no log says. What is left out is not measured: `hsmtrail detectors list` shows it.
+# [[account]]                           # the roster; any other account that logs in is a finding
+# name = "opsadmin"
+# devices = []                          # none named: everywhere
+# roles = ["admin", "so"]               # or "operator", "monitor", "audit", "po", "co", "lco", "cu", "au"
+# owner = "HSM operations"
+# until = "2027-06-30"
+
+# [[range]]
+# name = "jump hosts"
+# cidr = "192.0.2.48/28"
+# use = ["admin"]                       # or "client", "nva", "probe", "relay"
+
+# [[client]]                            # of NTLS, as it writes them
+# name = "app-1"
+# addresses = ["192.0.2.101"]
+# devices = ["hsm-1"]
+# partitions = ["20"]
+
+# [[partition]]
+# device = "hsm-1"
+# container = "20"                      # as audit records number it
+# serial = ""
+# label = "payments"
+# kind = "application"                  # or "admin": which role a number means
+# guarded = true                        # its keys change in ceremonies only
+# ephemeral = false                     # its keys come and go
+# limits = { co = 5 }                   # failed logins before it acts, where policy 20 is lower than 10
+
+# [[allow]]                             # opens no finding, and is counted
+# detector = "AUTH-07"
+# match = { source = "192.0.2.60" }     # columns of the result
+# owner = "HSM operations"
+# reason = "the new jump host, declared with CHG-1050"
+# until = "2026-12-31"                  # at most 90 days ahead; it holds for the 90 days up to then
 
 # Who is told. Secrets come from the environment or from files, never from here.
 # [[alert.email]]

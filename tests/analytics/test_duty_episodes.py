@@ -273,6 +273,21 @@ def test_what_is_allowed_opens_nothing_and_is_counted(here):
     assert here.ask("SELECT max(suppressed) FROM runs") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("sources", "findings"), [("['192.0.2.60']", 0), ("['192.0.2.60', '192.0.2.61']", 1), ("[]", 1)]
+)
+def test_a_list_is_allowed_when_it_holds_nothing_else(tmp_path, sources, findings):
+    """One more source, or none at all, is not what somebody has allowed."""
+    here = bench(tmp_path, query=CHAINS.replace(" device,", f" device, CAST({sources} AS VARCHAR[]) AS sources,", 1))
+    with here.db.transaction() as cursor:
+        cursor.execute(
+            """INSERT INTO suppressions VALUES (1, 'TEST-01', '{"sources": "192.0.2.60"}', 'tests', 'admin',
+               '2026-11-01', '2026-11-30', 'admin')"""
+        )
+    here.arrive(failed("10:00:00"))
+    assert len(here.findings()) == findings
+
+
 def test_only_what_the_detector_watches_makes_it_run(tmp_path):
     """Other records are not judged, and the ledger says that they were looked at."""
     here = bench(tmp_path, more="watches = \"operation = 'login'\"")

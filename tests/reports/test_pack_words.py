@@ -295,11 +295,12 @@ def test_next_step(runbook, step):
 def test_detectors_that_say_nothing_are_named():
     """A detector that did not run, failed or is switched off has found nothing, and the reader is told."""
     notes = tuple(DetectorNote(f"AUTH-0{n}", "", "high", "", "", "", "", enabled=n != 3) for n in (1, 2, 3))
-    runs = (provenance.Run("AUTH-01", 3, 1, 0, 2, (), "boom"),)
+    runs = (provenance.Run("AUTH-01", 3, 1, 0, 2, (), "boom", "strangers: no [[account]]"),)
     assert provenance.remarks(notes, runs) == [
         "One detector did not run over this period: AUTH-02.",
         "One detector failed at least once: AUTH-01.",
         "One detector switched off by configuration: AUTH-03.",
+        "Not measured, since nobody configured what it needs: AUTH-01 (strangers: no [[account]]).",
         "Allow-lists and suppressions hid two results.",
     ]
     assert provenance.remarks((), ()) == []
