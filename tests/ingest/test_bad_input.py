@@ -11,7 +11,9 @@ ROWS = [
     for line in (ROOT / "docs" / "reference" / "bad-input.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("| ") and "what be" not in line
 ]
-TESTS = set(re.findall(r"^def (test_\w+)", "\n".join(p.read_text() for p in (ROOT / "tests").rglob("test_*.py")), re.MULTILINE))
+TESTS = set(
+    re.findall(r"^def (test_\w+)", "\n".join(p.read_text() for p in (ROOT / "tests").rglob("test_*.py")), re.MULTILINE)
+)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip())
