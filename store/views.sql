@@ -99,7 +99,7 @@ WITH said AS (
     SELECT record_id, event_at, device, family, operation, setting, coalesce(partition, '') AS partition, value,
            coalesce(account, nullif(role, ''), '') AS who
     FROM events
-    WHERE device <> '' AND outcome = 'ok' AND NOT contains(pattern, 'token_')
+    WHERE device <> '' AND outcome = 'ok' AND command_class NOT IN ('session', 'read', 'use', 'health') AND NOT contains(pattern, 'token_')
       AND (setting IS NOT NULL AND value IS NOT NULL AND NOT (operation = 'user_password_set' AND value = 'set')
            OR operation IN ('partition_create', 'partition_delete', 'zeroize', 'hsm_init', 'factory_reset', 'firmware_rollback'))
 ),

@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "high"
 every      = "live"
 looks_back = "30m"
-watches    = "operation IN ('ssh_set', 'tls_set', 'stc_set', 'webserver_set', 'radius_set', 'certificate_regenerate', 'ntls_set') OR setting = 'force so login' OR starts_with(setting, 'public key ')"
+watches    = "operation IN ('ssh_set', 'tls_set', 'stc_set', 'webserver_set', 'radius_set', 'certificate_regenerate', 'ntls_set') OR operation = 'policy_set' AND setting = 'force so login' OR operation = 'user_password_set' AND starts_with(setting, 'public key ')"
 in_change_window = "lower"
 on_new_device    = "lower"
 finds = """
@@ -36,9 +36,13 @@ WITH acts AS (
         concat_ws(' = ', setting, value)                      AS set_to
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND outcome <> 'failed'
-      AND (operation IN ('ssh_set', 'tls_set', 'stc_set', 'webserver_set', 'radius_set', 'certificate_regenerate')
-           OR operation = 'ntls_set' AND len(list_filter($ntls, lambda one: starts_with(setting, one))) > 0
-           OR setting = 'force so login' OR starts_with(setting, 'public key '))
+      AND operation IN ('ssh_set', 'tls_set', 'stc_set', 'webserver_set', 'radius_set', 'certificate_regenerate', 'ntls_set', 'policy_set', 'user_password_set')
+      AND CASE operation
+              WHEN 'ntls_set' THEN len(list_filter($ntls, lambda one: starts_with(setting, one))) > 0
+              WHEN 'policy_set' THEN setting = 'force so login'
+              WHEN 'user_password_set' THEN starts_with(setting, 'public key ')
+              ELSE true
+          END
 ),
 steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm ORDER BY event_at) > INTERVAL 10 MINUTE, true) AS begins

@@ -36,7 +36,7 @@ done AS (
     SELECT planned.id, operation IN ('zeroize', 'factory_reset', 'decommission') AS zeroizes, event_at, record_id
     FROM planned
     JOIN events ON events.device = planned.device AND event_at BETWEEN starts_at - to_days($backup_days) AND ends_at + to_hours($quiet_hours)
-    WHERE outcome <> 'failed' AND coalesce(details->>'target', '') <> 'backup token'
+    WHERE EXISTS (FROM planned) AND outcome <> 'failed' AND NOT contains(pattern, 'token_') AND operation IN ('zeroize', 'factory_reset', 'decommission', 'backup')
       AND (operation IN ('zeroize', 'factory_reset', 'decommission') AND event_at >= starts_at
            OR operation = 'backup' AND regexp_matches(command, '\bbackup$'))
 ),
@@ -52,7 +52,7 @@ after_all AS (
     SELECT planned.id, min(event_at) AS heard_after, arg_min(record_id, event_at) AS record_id, count(*) AS lines
     FROM planned
     JOIN events ON events.device = planned.device AND event_at > ends_at + to_hours($quiet_hours) AND event_at <= $window_end
-    WHERE transport <> 'import'
+    WHERE EXISTS (FROM planned) AND transport <> 'import'
     GROUP BY planned.id
 ),
 judged AS (

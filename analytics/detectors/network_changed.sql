@@ -36,6 +36,7 @@ WITH acts AS (
         concat_ws(' ', family, pattern)                       AS form
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND outcome <> 'failed'
+      AND operation IN ('network_set', 'ssh_set')
       AND (operation = 'network_set' AND len(list_filter($elsewhere, lambda one: starts_with(coalesce(setting, ''), one))) = 0
            OR list_contains($bindings, setting))
 ),

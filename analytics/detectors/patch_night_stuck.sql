@@ -41,6 +41,7 @@ seen AS (
         outcome <> 'failed' AND command IN ('hsm show', 'hsm firmware show', 'package list')                   AS looks
     FROM planned
     JOIN events ON events.device = planned.device AND event_at BETWEEN starts_at - INTERVAL 1 DAY AND ends_at + to_minutes($back_minutes)
+    WHERE EXISTS (FROM planned)
 ),
 acts AS (
     SELECT id,

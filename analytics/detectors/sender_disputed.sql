@@ -26,40 +26,49 @@ attack = { version = "19", techniques = ["T1565.002", "T1557"] }
 [parameters]
 pause_minutes = { default = 60, why = "A sender that comes again within this is the same finding." }
 */
-WITH senders AS (  -- a minute of one sender is one row: a stranger may be loud
-    SELECT device, host, peer, transport, trouble, date_trunc('minute', event_at) AS minute, min(event_at) AS first_seen, max(event_at) AS last_seen,
-        count(*) AS lines, arg_min(record_id, (event_at, record_id)) AS record_id
-    FROM events
-    WHERE event_at BETWEEN $window_start AND $window_end AND transport <> 'import'
-    GROUP BY ALL
-),
-relays AS (
+WITH relays AS (
     SELECT first, last FROM ranges WHERE list_contains(use, 'relay')
 ),
-judged AS (
-    SELECT senders.*, regexp_extract(trouble, 'device: ([^;]*)', 1) AS says,
-        EXISTS (FROM relays WHERE address_key(peer) BETWEEN first AND last) AS relayed,
-        devices.hosts, devices.certificates
-    FROM senders
-    LEFT JOIN devices ON devices.name = senders.device
+own AS (
+    SELECT name, unnest(hosts) AS host FROM devices
+),
+placed AS (  -- devices whose address is known, where relays are declared
+    SELECT name FROM own WHERE address_key(host) IS NOT NULL AND EXISTS (FROM relays)
+),
+candidates AS (
+    SELECT 'witnesses disagree' AS what, record_id, event_at, device, host, peer, transport, regexp_extract(trouble, 'device: ([^;]*)', 1) AS says
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end AND transport <> 'import' AND contains(trouble, 'device: ')
+    UNION ALL
+    SELECT 'unknown sender', record_id, event_at, device, host, peer, transport, ''
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end AND transport <> 'import' AND device = ''
+    UNION ALL
+    SELECT 'in clear text', record_id, event_at, device, host, peer, transport, ''
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end AND transport IN ('udp', 'tcp')
+      AND device IN (SELECT name FROM devices WHERE len(certificates) > 0)
+    UNION ALL
+    SELECT 'from an address that is not its own', record_id, event_at, device, events.host, peer, transport, ''
+    FROM events
+    WHERE event_at BETWEEN $window_start AND $window_end AND transport IN ('udp', 'tcp') AND device IN (FROM placed)
+      AND NOT EXISTS (FROM own WHERE own.name = device AND own.host = peer)
+),
+senders AS (  -- a minute of one sender is one row: a stranger may be loud
+    SELECT what, device, host, peer, transport, says, date_trunc('minute', event_at) AS minute, min(event_at) AS first_seen, max(event_at) AS last_seen,
+        count(*) AS lines, arg_min(record_id, (event_at, record_id)) AS record_id
+    FROM candidates
     WHERE EXISTS (FROM devices)
+    GROUP BY ALL
 ),
 told AS (
-    SELECT *,
-        CASE
-            WHEN says <> '' AND NOT (relayed AND contains(says, 'address says'))                                    THEN 'witnesses disagree'
-            WHEN device = ''                                                                                        THEN 'unknown sender'
-            WHEN certificates IS NOT NULL AND len(certificates) > 0 AND transport <> 'tls' AND NOT relayed          THEN 'in clear text'
-            WHEN NOT relayed AND EXISTS (FROM relays) AND NOT list_contains(hosts, peer)
-                AND len(list_filter(hosts, lambda one: address_key(one) IS NOT NULL)) > 0 AND transport <> 'tls'    THEN 'from an address that is not its own'
-        END AS what,
-        if(device = '', if(relayed, concat_ws(' by relay ', nullif(host, ''), peer), peer), device)                 AS who
-    FROM judged
+    SELECT senders.*, if(device = '', if(relayed, concat_ws(' by relay ', nullif(host, ''), peer), peer), device) AS who
+    FROM (SELECT *, EXISTS (FROM relays WHERE address_key(peer) BETWEEN first AND last) AS relayed FROM senders) AS senders
+    WHERE NOT relayed OR what = 'unknown sender' OR what = 'witnesses disagree' AND NOT contains(says, 'address says')
 ),
 steps AS (
     SELECT *, coalesce(first_seen - max(last_seen) OVER (PARTITION BY who, what ORDER BY minute, first_seen ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) > to_minutes($pause_minutes), true) AS begins
     FROM told
-    WHERE what IS NOT NULL
 ),
 runs AS (
     SELECT *, count_if(begins) OVER (PARTITION BY who, what ORDER BY minute, first_seen ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run

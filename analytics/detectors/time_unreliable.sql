@@ -59,11 +59,12 @@ off AS (
     SELECT device, clock, 'lines from the future', $high_seconds + 1, oldest, newest, future_record FROM clocks
     WHERE from_future > 0 AND NOT (lines >= $least_lines AND middle < -$medium_seconds AND usual_spread <= $steady_seconds)
 ),
-numbered AS (
+numbered AS (  -- what newly came, and two hours: all of a day's records are too many to put into order every five minutes
     SELECT record_id, device, event_at, audit_sequence,
         lag(event_at) OVER in_order AS before, lag(audit_sequence) OVER in_order AS number_before, lag(record_id) OVER in_order AS record_before
     FROM audit_records
-    WHERE event_at BETWEEN $window_end - INTERVAL 1 DAY AND $window_end AND device <> '' AND event_at_source IN ('raw_block', 'record')
+    WHERE event_at BETWEEN least($window_end - INTERVAL 2 HOUR, $judged_until) AND $window_end AND device <> '' AND event_at_source IN ('raw_block', 'record')
+      AND event_at > $window_start
     WINDOW in_order AS (PARTITION BY device, hsm_serial ORDER BY audit_sequence)
 ),
 steps_back AS (
