@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "medium"
 every      = "live"
 looks_back = "30m"
-watches    = "operation IN ('user_add', 'user_delete', 'user_enable', 'user_disable', 'user_role_set', 'user_password_set', 'radius_set')"
+watches    = "operation IN ('user_add', 'user_delete', 'user_enable', 'user_disable', 'user_role_set', 'user_password_set')"
 in_change_window = "lower"
 on_new_device    = "lower"
 finds = """
@@ -13,7 +13,7 @@ An account of the appliance was added, deleted, switched on or off, given or rob
 else, or a key to log in with. Where the account is, becomes or was an administrator or the auditor it is high."""
 blind_spots = """
 Whether a joiner or a leaver is behind it, no log tells: compare with the ticket. A leaver who was not switched off leaves
-no line at all. Accounts that a RADIUS server knows are changed there."""
+no line at all. Accounts that a RADIUS server knows are changed there; whether it is asked at all is CONF-04's."""
 runbook = """
 1. `acts` says what was done to `target`, `accounts` who did it. Match both with a ticket of a joiner, mover or leaver.
 2. No ticket? Ask whoever is in `accounts`. Nobody did it: disable `target` and the account that did it, from a third one.
@@ -29,17 +29,16 @@ roles    = { default = ["admin", "audit", "so", "au"], why = "Roles in the roste
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, setting, value, family, source,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)                     AS hsm,
-        concat_ws(' ', family, pattern, operation)                               AS form,
-        if(family = 'lunash', account, NULL)                                     AS who,
+        coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
+        concat_ws(' ', family, pattern, operation)            AS form,
+        if(family = 'lunash', account, NULL)                  AS who,
         CASE WHEN family <> 'lunash' THEN account
              WHEN starts_with(setting, 'user ') THEN regexp_extract(setting, '^user (\S+)', 1)
              WHEN starts_with(setting, 'role ') THEN setting
-             WHEN operation = 'radius_set' THEN 'RADIUS'
              ELSE account END                                                    AS target
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND outcome <> 'failed'
-      AND operation IN ('user_add', 'user_delete', 'user_enable', 'user_disable', 'user_role_set', 'user_password_set', 'radius_set')
+      AND operation IN ('user_add', 'user_delete', 'user_enable', 'user_disable', 'user_role_set', 'user_password_set')
       AND coalesce(command <> 'my password set', true) AND coalesce(setting <> 'password expiry', true)
 ),
 own AS (  -- whoever changes his own password is told by PAM too: who did it says the shell
@@ -58,7 +57,6 @@ named AS (
     SELECT *,
         coalesce(list_contains($powerful, target), false)
             OR coalesce(len(list_filter($powerful, lambda one: ends_with(value, ' ' || one))) > 0, false)
-            OR target = 'RADIUS'
             OR EXISTS (FROM accounts WHERE accounts.name = target AND list_has_any(accounts.roles, $roles)) AS powerful
     FROM others
     WHERE target IS NOT NULL AND target <> ''
@@ -72,16 +70,16 @@ runs AS (
     FROM steps
 )
 SELECT
-    concat('account ', target, ' on ', hsm)                                                   AS subject,
-    min(event_at)                                                                             AS first_seen,
-    max(event_at)                                                                             AS last_seen,
-    if(bool_or(powerful), 'high', 'medium')                                                   AS severity,
-    hsm                                                                                       AS device,
+    concat('account ', target, ' on ', hsm)  AS subject,
+    min(event_at)                            AS first_seen,
+    max(event_at)                            AS last_seen,
+    if(bool_or(powerful), 'high', 'medium')  AS severity,
+    hsm                                      AS device,
     target,
     list_sort(list(DISTINCT if(operation = 'user_role_set', concat_ws(' ', operation, value), operation)))  AS acts,
-    list_sort(list(DISTINCT who) FILTER (who IS NOT NULL))                                    AS accounts,
-    list_sort(list(DISTINCT source) FILTER (source IS NOT NULL))                              AS sources,
-    list_sort(list(record_id))                                                                AS evidence
+    coalesce(list_sort(list(DISTINCT who) FILTER (who IS NOT NULL)), [])                                    AS accounts,
+    coalesce(list_sort(list(DISTINCT source) FILTER (source IS NOT NULL)), [])                              AS sources,
+    list_sort(list(record_id))                                                                              AS evidence
 FROM runs
 GROUP BY hsm, target, run
 ORDER BY first_seen, subject

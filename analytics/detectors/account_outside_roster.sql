@@ -103,15 +103,15 @@ witnesses AS (
 )
 SELECT
     concat(if(why = 'no password of its own', 'first work of ', ''), account, ' on ', hsm)  AS subject,
-    min(first_seen)                                    AS first_seen,
-    max(last_seen)                                     AS last_seen,
-    if(why = 'dormant until now', 'low', 'high')       AS severity,
-    hsm                                                AS device,
+    min(first_seen)                                                                         AS first_seen,
+    max(last_seen)                                                                          AS last_seen,
+    if(why = 'dormant until now', 'low', 'high')                                            AS severity,
+    hsm                                                                                     AS device,
     account,
     why,
-    max(logins)                                        AS logins,
-    list_sort(list_distinct(flatten(list(sources))))   AS sources,
-    list_sort(flatten(list(records)))                  AS evidence
+    max(logins)                                       AS logins,
+    list_sort(list_distinct(flatten(list(sources))))  AS sources,
+    list_sort(flatten(list(records)))                 AS evidence
 FROM witnesses
 GROUP BY hsm, account, why, run
 ORDER BY first_seen, subject

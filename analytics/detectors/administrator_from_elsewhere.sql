@@ -109,15 +109,15 @@ witnesses AS (
 )
 SELECT
     concat(why, ' of ', account, ' from ', source, ' on ', hsm)  AS subject,
-    min(first_seen)                                            AS first_seen,
-    max(last_seen)                                             AS last_seen,
-    if(why = 'undeclared network', 'high', 'medium')           AS severity,
-    hsm                                                        AS device,
+    min(first_seen)                                              AS first_seen,
+    max(last_seen)                                               AS last_seen,
+    if(why = 'undeclared network', 'high', 'medium')             AS severity,
+    hsm                                                          AS device,
     account,
     source,
     why,
-    max(logins)                                                AS logins,
-    list_sort(flatten(list(records)))                          AS evidence
+    max(logins)                        AS logins,
+    list_sort(flatten(list(records)))  AS evidence
 FROM witnesses
 GROUP BY hsm, account, source, why, run
 ORDER BY first_seen, subject

@@ -31,8 +31,8 @@ rise          = { default = 10, why = "Degrees that a sensor may rise within a d
 */
 WITH lines AS (
     SELECT record_id, event_at, family, operation, outcome, vendor_event, details,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
-        coalesce((details->>'text'), (details->>'threshold'), '') AS text
+        coalesce(nullif(device, ''), nullif(host, ''), peer)       AS hsm,
+        coalesce((details->>'text'), (details->>'threshold'), '')  AS text
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
       AND operation IN ('power', 'fan', 'temperature', 'voltage', 'battery', 'disk', 'state')
@@ -41,7 +41,7 @@ WITH lines AS (
 power AS (
     SELECT record_id, event_at, hsm, regexp_extract(coalesce((details->>'number'), (details->>'sensor'), ''), '\d+') AS unit,
         coalesce(outcome = 'failed' OR regexp_matches((details->>'what'), '^(- )?Asserted') AND regexp_matches(text, '(?i)lost|fail|predictive'), false)  AS lost,
-        coalesce(outcome = 'ok' OR regexp_matches((details->>'what'), 'Deasserted'), false)                                                          AS restored
+        coalesce(outcome = 'ok' OR regexp_matches((details->>'what'), 'Deasserted'), false)  AS restored
     FROM lines
     WHERE family = 'ipmi' AND (operation = 'power' AND outcome <> '' OR operation = 'state' AND (details->>'type') IN ('Power Supply', 'Power Unit'))
 ),
@@ -108,15 +108,15 @@ runs AS (
     FROM steps
 )
 SELECT
-    rtrim(part) || ' on ' || hsm                                        AS subject,
-    min(event_at)                                                       AS first_seen,
-    max(event_at)                                                       AS last_seen,
-    if(bool_or(severity = 'high'), 'high', 'medium')                    AS severity,
-    hsm                                                                 AS device,
-    rtrim(part)                                                         AS part,
-    NULL                                                                AS out_minutes,
-    list_sort(list(DISTINCT text) FILTER (text <> ''))[1:10]            AS texts,
-    list_sort(list(record_id))                                          AS evidence
+    rtrim(part) || ' on ' || hsm                                            AS subject,
+    min(event_at)                                                           AS first_seen,
+    max(event_at)                                                           AS last_seen,
+    if(bool_or(severity = 'high'), 'high', 'medium')                        AS severity,
+    hsm                                                                     AS device,
+    rtrim(part)                                                             AS part,
+    NULL                                                                    AS out_minutes,
+    coalesce(list_sort(list(DISTINCT text) FILTER (text <> ''))[1:10], [])  AS texts,
+    list_sort(list(record_id))                                              AS evidence
 FROM runs
 GROUP BY hsm, part, run
 UNION ALL

@@ -35,7 +35,7 @@ WITH acts AS (
       AND (family = 'lunash' AND source = 'Console' AND account IS NOT NULL AND NOT list_contains($expected, account)
            OR family = 'system' AND operation = 'login' AND pattern LIKE '%console%' AND NOT list_contains($expected, coalesce(account, ''))
            OR family IN ('lunash', 'system') AND account = 'recover'
-           OR operation = 'factory_reset')
+           OR operation = 'factory_reset' AND coalesce(command = 'hsm factoryreset', true))
 ),
 steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm ORDER BY event_at) > INTERVAL 30 MINUTE, true) AS begins
@@ -46,14 +46,14 @@ runs AS (
     FROM steps
 )
 SELECT
-    'console of ' || hsm                                                     AS subject,
-    min(event_at)                                                            AS first_seen,
-    max(event_at)                                                            AS last_seen,
-    hsm                                                                      AS device,
-    list_sort(list(DISTINCT account) FILTER (account IS NOT NULL))           AS accounts,
-    count(*) FILTER (operation = 'login' AND outcome = 'failed')             AS failed_logins,
-    list_sort(list(DISTINCT command) FILTER (command IS NOT NULL))           AS commands,
-    list_sort(list(record_id))                                               AS evidence
+    'console of ' || hsm                                                          AS subject,
+    min(event_at)                                                                 AS first_seen,
+    max(event_at)                                                                 AS last_seen,
+    hsm                                                                           AS device,
+    coalesce(list_sort(list(DISTINCT account) FILTER (account IS NOT NULL)), [])  AS accounts,
+    count(*) FILTER (operation = 'login' AND outcome = 'failed')                  AS failed_logins,
+    coalesce(list_sort(list(DISTINCT command) FILTER (command IS NOT NULL)), [])  AS commands,
+    list_sort(list(record_id))                                                    AS evidence
 FROM runs
 GROUP BY hsm, run
 ORDER BY first_seen, subject

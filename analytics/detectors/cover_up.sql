@@ -32,8 +32,8 @@ services      = { default = ["syslog", "snmp", "cbs"], why = "Services by which 
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, command, command_class, outcome, account, setting, value,
-        coalesce((details->>'$.arguments[0]'), '')            AS argument,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
+        coalesce((details->>'$.arguments[0]'), '')                                                         AS argument,
+        coalesce(nullif(device, ''), nullif(host, ''), peer)                                               AS hsm,
         concat_ws(' ', coalesce(nullif(device, ''), nullif(host, ''), peer), process_id, account, source)  AS session
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND family = 'lunash' AND command IS NOT NULL AND account IS NOT NULL
@@ -76,14 +76,14 @@ runs AS (
     FROM steps
 )
 SELECT
-    concat('cover-up by ', account, ' on ', hsm)                  AS subject,
-    min(event_at)                                                 AS first_seen,
-    max(event_at)                                                 AS last_seen,
-    hsm                                                           AS device,
+    concat('cover-up by ', account, ' on ', hsm)  AS subject,
+    min(event_at)                                 AS first_seen,
+    max(event_at)                                 AS last_seen,
+    hsm                                           AS device,
     account,
-    list_sort(list(DISTINCT silent) FILTER (silent IS NOT NULL))  AS silenced,
-    list_sort(list(DISTINCT act) FILTER (act IS NOT NULL))        AS done,
-    list_sort(list(DISTINCT record_id))                           AS evidence
+    coalesce(list_sort(list(DISTINCT silent) FILTER (silent IS NOT NULL)), [])  AS silenced,
+    coalesce(list_sort(list(DISTINCT act) FILTER (act IS NOT NULL)), [])        AS done,
+    list_sort(list(DISTINCT record_id))                                         AS evidence
 FROM runs
 GROUP BY hsm, account, run
 ORDER BY first_seen, subject

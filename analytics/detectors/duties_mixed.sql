@@ -61,9 +61,9 @@ places AS (
       AND one.source NOT IN ('', 'Console') AND other.source NOT IN ('', 'Console')
 ),
 members AS (
-    SELECT DISTINCT hsm, account, roles AS what, member.record_id, member.event_at, member.source, 'high' AS severity FROM conflicts
+    SELECT DISTINCT hsm, account, 'roles' AS what, roles, member.record_id AS record_id, member.event_at AS event_at, member.source AS source FROM conflicts
     UNION ALL
-    SELECT DISTINCT hsm, account, 'shared', member.record_id, member.event_at, member.source, 'medium' FROM places
+    SELECT DISTINCT hsm, account, 'shared', NULL, member.record_id, member.event_at, member.source FROM places
 ),
 steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm, account, what ORDER BY event_at) > INTERVAL 1 HOUR, true) AS begins
@@ -74,15 +74,15 @@ runs AS (
     FROM steps
 )
 SELECT
-    concat(if(what = 'shared', 'shared account ', 'roles ' || what || ' of '), account, ' on ', hsm)  AS subject,
-    min(event_at)                                                 AS first_seen,
-    max(event_at)                                                 AS last_seen,
-    any_value(severity)                                           AS severity,
-    hsm                                                           AS device,
+    concat(if(what = 'shared', 'shared account ', 'roles of '), account, ' on ', hsm)  AS subject,
+    min(event_at)                                                                      AS first_seen,
+    max(event_at)                                                                      AS last_seen,
+    if(what = 'shared', 'medium', 'high')                                              AS severity,
+    hsm                                                                                AS device,
     account,
-    if(what = 'shared', '', what)                                 AS roles,
-    list_sort(list(DISTINCT source) FILTER (source IS NOT NULL))  AS sources,
-    list_sort(list(record_id))                                    AS evidence
+    coalesce(list_sort(list(DISTINCT roles) FILTER (roles IS NOT NULL)), [])    AS roles,
+    coalesce(list_sort(list(DISTINCT source) FILTER (source IS NOT NULL)), [])  AS sources,
+    list_sort(list(DISTINCT record_id))                                         AS evidence
 FROM runs
 GROUP BY hsm, account, what, run
 ORDER BY first_seen, subject

@@ -101,13 +101,13 @@ runs AS (
     FROM steps
 )
 SELECT
-    if(what = 'restart', 'restart that nobody asked for on ', 'fault on ') || hsm    AS subject,
-    min(happened_at)                                                                 AS first_seen,
-    max(event_at)                                                                    AS last_seen,
-    hsm                                                                              AS device,
+    if(what = 'restart', 'restart that nobody asked for on ', 'fault on ') || hsm  AS subject,
+    min(happened_at)                                                               AS first_seen,
+    max(event_at)                                                                  AS last_seen,
+    hsm                                                                            AS device,
     what,
-    list_sort(list(DISTINCT text) FILTER (text <> ''))[1:10]                         AS texts,
-    list_sort(list(record_id))                                                       AS evidence
+    coalesce(list_sort(list(DISTINCT text) FILTER (text <> ''))[1:10], [])  AS texts,
+    list_sort(list(record_id))                                              AS evidence
 FROM runs
 GROUP BY hsm, what, run
 ORDER BY first_seen, subject

@@ -57,9 +57,9 @@ runs AS (
 ),
 minutes AS (  -- of appliances that are polled: a minute in which they said something is one row
     SELECT device AS hsm, date_trunc('minute', event_at) AS minute, max(event_at) AS last,
-        bool_or(account = $account AND family = 'lunash' AND operation = 'login' AND outcome = 'ok')  AS polled,
-        max(event_at) FILTER (account = $account AND family = 'lunash' AND operation = 'login' AND outcome = 'ok')  AS polled_at,
-        arg_max(record_id, (event_at, record_id))                                                     AS record_id,
+        bool_or(account = $account AND family = 'lunash' AND operation = 'login' AND outcome = 'ok')                      AS polled,
+        max(event_at) FILTER (account = $account AND family = 'lunash' AND operation = 'login' AND outcome = 'ok')        AS polled_at,
+        arg_max(record_id, (event_at, record_id))                                                                         AS record_id,
         arg_max(record_id, (event_at, record_id)) FILTER (account = $account AND operation = 'login' AND outcome = 'ok')  AS poll_record
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND family NOT IN ('hsm_audit', 'alarm', 'snmp', 'other')
@@ -72,9 +72,9 @@ talking AS (  -- a silence of the whole appliance is no gap of the monitor's
 ),
 since_poll AS (
     SELECT *,
-        max(polled_at) OVER near                                              AS last_poll,
-        arg_max(poll_record, minute) FILTER (polled) OVER near                AS last_poll_record,
-        max(if(coalesce(polled, false) OR begins, minute, NULL)) OVER near    AS since
+        max(polled_at) OVER near                                            AS last_poll,
+        arg_max(poll_record, minute) FILTER (polled) OVER near              AS last_poll_record,
+        max(if(coalesce(polled, false) OR begins, minute, NULL)) OVER near  AS since
     FROM talking
     WINDOW near AS (PARTITION BY hsm ORDER BY minute RANGE BETWEEN INTERVAL 6 HOUR PRECEDING AND CURRENT ROW)
 ),
@@ -86,16 +86,16 @@ gaps AS (
     GROUP BY hsm, last_poll
 )
 SELECT
-    concat($account, ' ', what, ' on ', hsm)                                AS subject,
-    min(event_at)                                                             AS first_seen,
-    max(event_at)                                                             AS last_seen,
-    'high'                                                                    AS severity,
-    hsm                                                                       AS device,
+    concat($account, ' ', what, ' on ', hsm)  AS subject,
+    min(event_at)                             AS first_seen,
+    max(event_at)                             AS last_seen,
+    'high'                                    AS severity,
+    hsm                                       AS device,
     what,
-    NULL                                                                      AS minutes,
-    list_sort(list(DISTINCT command) FILTER (command IS NOT NULL))            AS commands,
-    list_sort(list(DISTINCT source) FILTER (source IS NOT NULL))              AS sources,
-    list_sort(list(record_id))                                                AS evidence
+    NULL                                                                          AS minutes,
+    coalesce(list_sort(list(DISTINCT command) FILTER (command IS NOT NULL)), [])  AS commands,
+    coalesce(list_sort(list(DISTINCT source) FILTER (source IS NOT NULL)), [])    AS sources,
+    list_sort(list(record_id))                                                    AS evidence
 FROM runs
 GROUP BY hsm, what, run
 UNION ALL

@@ -94,16 +94,16 @@ churn AS (
     GROUP BY hsm, client
 )
 SELECT
-    concat('client ', client, ' on ', hsm, ' is gone')              AS subject,
-    last_at                                                         AS first_seen,
-    greatest(last_at, $window_end)                                  AS last_seen,
-    'low'                                                           AS severity,
-    hsm                                                             AS device,
-    [client]                                                        AS clients,
-    CAST(date_sub('hour', last_at, $window_end) AS BIGINT)          AS hours,
-    NULL                                                            AS connects,
-    NULL                                                            AS usual,
-    [record_id]                                                     AS evidence
+    concat('client ', client, ' on ', hsm, ' is gone')      AS subject,
+    last_at                                                 AS first_seen,
+    greatest(last_at, $window_end)                          AS last_seen,
+    'low'                                                   AS severity,
+    hsm                                                     AS device,
+    [client]                                                AS clients,
+    CAST(date_sub('hour', last_at, $window_end) AS BIGINT)  AS hours,
+    NULL                                                    AS connects,
+    NULL                                                    AS usual,
+    [record_id]                                             AS evidence
 FROM gone
 UNION ALL
 SELECT concat('clients of ', hsm, ' are not back'), started_at, $window_end, 'medium', hsm, clients,

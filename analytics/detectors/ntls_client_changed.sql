@@ -43,18 +43,18 @@ runs AS (
     FROM steps
 )
 SELECT
-    'clients of ' || hsm                                                                           AS subject,
-    min(event_at)                                                                                  AS first_seen,
-    max(event_at)                                                                                  AS last_seen,
-    hsm                                                                                            AS device,
-    count(*)                                                                                       AS changes,
-    list_sort(list(DISTINCT operation))                                                            AS operations,
-    list_sort(list(DISTINCT client) FILTER (client IS NOT NULL))                                   AS clients,
-    list_sort(list(DISTINCT partition) FILTER (partition IS NOT NULL))                             AS partitions,
-    list_sort(list(DISTINCT concat_ws(' = ', setting, value)) FILTER (setting IS NOT NULL))        AS settings,
-    list_sort(list(DISTINCT account) FILTER (account IS NOT NULL))                                 AS accounts,
-    list_sort(list(DISTINCT source) FILTER (source IS NOT NULL))                                   AS sources,
-    list_sort(list(record_id))                                                                     AS evidence
+    'clients of ' || hsm                                                                                   AS subject,
+    min(event_at)                                                                                          AS first_seen,
+    max(event_at)                                                                                          AS last_seen,
+    hsm                                                                                                    AS device,
+    count(*)                                                                                               AS changes,
+    list_sort(list(DISTINCT operation))                                                                    AS operations,
+    coalesce(list_sort(list(DISTINCT client) FILTER (client IS NOT NULL)), [])                             AS clients,
+    coalesce(list_sort(list(DISTINCT partition) FILTER (partition IS NOT NULL)), [])                       AS partitions,
+    coalesce(list_sort(list(DISTINCT concat_ws(' = ', setting, value)) FILTER (setting IS NOT NULL)), [])  AS settings,
+    coalesce(list_sort(list(DISTINCT account) FILTER (account IS NOT NULL)), [])                           AS accounts,
+    coalesce(list_sort(list(DISTINCT source) FILTER (source IS NOT NULL)), [])                             AS sources,
+    list_sort(list(record_id))                                                                             AS evidence
 FROM runs
 GROUP BY hsm, run
 ORDER BY first_seen, subject

@@ -30,10 +30,10 @@ after_hours = { default = 24, why = "So long after a certificate was made anew f
 */
 WITH lines AS (
     SELECT record_id, event_at, source, operation,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)                          AS hsm,
-        concat_ws(' ', family, pattern)                                               AS form,
-        operation = 'connection_refused' AND outcome = 'failed'                       AS failed,
-        operation = 'connection_open' AND outcome = 'ok' AND client IS NOT NULL       AS got_in,
+        coalesce(nullif(device, ''), nullif(host, ''), peer)                                AS hsm,
+        concat_ws(' ', family, pattern)                                                     AS form,
+        operation = 'connection_refused' AND outcome = 'failed'                             AS failed,
+        operation = 'connection_open' AND outcome = 'ok' AND client IS NOT NULL             AS got_in,
         operation IN ('certificate_regenerate', 'client_register') AND outcome <> 'failed'  AS renewed
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
@@ -99,8 +99,8 @@ SELECT
     concat(who, ' fail', if(who = 'all clients', '', 's'), ' on ', hsm)                                      AS subject,
     first_seen,
     last_seen,
-    CASE WHEN certificate_changed THEN 'low' WHEN who = 'all clients' THEN 'high' ELSE 'medium' END         AS severity,
-    hsm                                                                                                      AS device,
+    CASE WHEN certificate_changed THEN 'low' WHEN who = 'all clients' THEN 'high' ELSE 'medium' END  AS severity,
+    hsm                                                                                              AS device,
     failures,
     certificate_changed,
     sources,

@@ -49,9 +49,9 @@ said AS (  -- the appliance's own word: the newest state, until it starts anew
 ),
 down AS (
     SELECT heard.name,
-        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN 'silent' ELSE said.state END                AS state,
-        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN heard.at ELSE said.at END                   AS since,
-        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN heard.record_id ELSE said.record_id END     AS record_id
+        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN 'silent' ELSE said.state END             AS state,
+        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN heard.at ELSE said.at END                AS since,
+        CASE WHEN heard.at < $window_end - to_minutes($silent_minutes) THEN heard.record_id ELSE said.record_id END  AS record_id
     FROM heard
     LEFT JOIN said ON said.name = heard.name
     WHERE heard.at < $window_end - to_minutes($silent_minutes) OR coalesce(list_contains($states, said.state), false)
@@ -73,15 +73,15 @@ around AS (  -- others are heard now, and were before: it is not we who are deaf
     GROUP BY one, other
 )
 SELECT
-    concat('pair ', one, ' and ', other)                       AS subject,
-    since                                                      AS first_seen,
-    greatest(since, $window_end)                               AS last_seen,
-    if(members = 2, 'critical', 'medium')                      AS severity,
-    if(members = 2, one, down[1])                              AS device,
+    concat('pair ', one, ' and ', other)   AS subject,
+    since                                  AS first_seen,
+    greatest(since, $window_end)           AS last_seen,
+    if(members = 2, 'critical', 'medium')  AS severity,
+    if(members = 2, one, down[1])          AS device,
     down,
     state,
-    CAST(date_sub('minute', since, $window_end) AS BIGINT)     AS minutes,
-    records                                                    AS evidence
+    CAST(date_sub('minute', since, $window_end) AS BIGINT)  AS minutes,
+    records                                                 AS evidence
 FROM judged
 LEFT JOIN around USING (one, other)
 WHERE (NOT silent OR coalesce(now_heard AND heard_before, false))

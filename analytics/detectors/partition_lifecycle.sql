@@ -28,7 +28,7 @@ losing = { default = ["partition_delete", "partition_zeroize", "partition_clear"
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, command, role,
-        coalesce(partition, (details->>'partition_serial'))     AS part,
+        coalesce(partition, (details->>'partition_serial'))   AS part,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern, vendor_event)         AS form
     FROM events
@@ -46,25 +46,25 @@ runs AS (
 ),
 witnesses AS (
     SELECT hsm, operation, run, form, count(*) AS times, min(event_at) AS first_seen, max(event_at) AS last_seen,
-        list(DISTINCT part) FILTER (part IS NOT NULL)                                                               AS partitions,
+        list(DISTINCT part) FILTER (part IS NOT NULL)                                                                AS partitions,
         list(DISTINCT coalesce(account, nullif(role, ''))) FILTER (coalesce(account, nullif(role, '')) IS NOT NULL)  AS accounts,
-        list(DISTINCT source) FILTER (source IS NOT NULL)                                                           AS sources,
-        list(record_id)                                                                                             AS records
+        list(DISTINCT source) FILTER (source IS NOT NULL)                                                            AS sources,
+        list(record_id)                                                                                              AS records
     FROM runs
     GROUP BY ALL
 )
 SELECT
-    operation || ' on ' || hsm                                         AS subject,
-    min(first_seen)                                                    AS first_seen,
-    max(last_seen)                                                     AS last_seen,
-    if(list_contains($losing, operation), 'critical', 'medium')        AS severity,
-    hsm                                                                AS device,
+    operation || ' on ' || hsm                                   AS subject,
+    min(first_seen)                                              AS first_seen,
+    max(last_seen)                                               AS last_seen,
+    if(list_contains($losing, operation), 'critical', 'medium')  AS severity,
+    hsm                                                          AS device,
     operation,
-    max(times)                                                         AS times,
-    list_sort(list_distinct(flatten(list(partitions))))                AS partitions,
-    list_sort(list_distinct(flatten(list(accounts))))                  AS accounts,
-    list_sort(list_distinct(flatten(list(sources))))                   AS sources,
-    list_sort(flatten(list(records)))                                  AS evidence
+    max(times)                                           AS times,
+    list_sort(list_distinct(flatten(list(partitions))))  AS partitions,
+    list_sort(list_distinct(flatten(list(accounts))))    AS accounts,
+    list_sort(list_distinct(flatten(list(sources))))     AS sources,
+    list_sort(flatten(list(records)))                    AS evidence
 FROM witnesses
 GROUP BY hsm, operation, run
 ORDER BY first_seen, subject

@@ -30,8 +30,8 @@ down_minutes   = { default = 3, why = "What is heard so soon after the command m
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, command,
-        coalesce((details->>'$.arguments[0]'), '')              AS service,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
+        coalesce((details->>'$.arguments[0]'), '')                                                         AS service,
+        coalesce(nullif(device, ''), nullif(host, ''), peer)                                               AS hsm,
         concat_ws(' ', coalesce(nullif(device, ''), nullif(host, ''), peer), process_id, account, source)  AS session
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND family = 'lunash' AND command IS NOT NULL AND outcome <> 'failed'
@@ -60,10 +60,10 @@ runs AS (
 ),
 acted AS (
     SELECT hsm, operation, run, min(event_at) AS first_seen, max(event_at) AS last_seen, count(*) AS times,
-        list_sort(list(DISTINCT service) FILTER (service <> ''))            AS services,
-        list_sort(list(DISTINCT account) FILTER (account IS NOT NULL))      AS accounts,
-        list_sort(list(DISTINCT source) FILTER (source IS NOT NULL))        AS sources,
-        list(record_id)                                                     AS records
+        coalesce(list_sort(list(DISTINCT service) FILTER (service <> '')), [])        AS services,
+        coalesce(list_sort(list(DISTINCT account) FILTER (account IS NOT NULL)), [])  AS accounts,
+        coalesce(list_sort(list(DISTINCT source) FILTER (source IS NOT NULL)), [])    AS sources,
+        list(record_id)                                                               AS records
     FROM runs
     GROUP BY ALL
 ),
@@ -72,9 +72,9 @@ reboots AS (
 ),
 after AS (  -- whoever is heard after a reboot: the appliance itself, or others
     SELECT reboots.hsm, run, any_value(reboots.typed_at) AS typed_at,
-        min(event_at) FILTER (itself)                                                           AS back_at,
-        arg_min(record_id, (event_at, record_id)) FILTER (itself)                               AS back_record,
-        bool_or(NOT itself AND event_at > reboots.typed_at + to_minutes($return_minutes))             AS others
+        min(event_at) FILTER (itself)                                                      AS back_at,
+        arg_min(record_id, (event_at, record_id)) FILTER (itself)                          AS back_record,
+        bool_or(NOT itself AND event_at > reboots.typed_at + to_minutes($return_minutes))  AS others
     FROM reboots
     JOIN (
         SELECT record_id, event_at, coalesce(nullif(device, ''), nullif(host, ''), peer) AS heard,
@@ -94,10 +94,10 @@ returns AS (
 SELECT
     operation || ' on ' || acted.hsm                                            AS subject,
     first_seen,
-    greatest(last_seen, coalesce(if(back, NULL, back_at), last_seen))           AS last_seen,
-    if(NOT coalesce(back, true), 'critical', 'medium')                          AS severity,
-    if(NOT coalesce(back, true), 'never', '')                                   AS in_change_window,
-    acted.hsm                                                                   AS device,
+    greatest(last_seen, coalesce(if(back, NULL, back_at), last_seen))  AS last_seen,
+    if(NOT coalesce(back, true), 'critical', 'medium')                 AS severity,
+    if(NOT coalesce(back, true), 'never', '')                          AS in_change_window,
+    acted.hsm                                                          AS device,
     times,
     services,
     back,

@@ -29,7 +29,7 @@ export_hours = { default = 24, why = "So long after a change an export makes it 
 */
 WITH acts AS (
     SELECT record_id, event_at, operation, account, source, role, strike, outcome,
-        coalesce(partition, (details->>'partition_serial'))     AS part,
+        coalesce(partition, (details->>'partition_serial'))   AS part,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         concat_ws(' ', family, pattern, operation)            AS form
     FROM events
@@ -49,12 +49,12 @@ runs AS (
 ),
 witnesses AS (
     SELECT hsm, run, form, count(*) AS changes, min(event_at) AS first_seen, max(event_at) AS last_seen,
-        list(DISTINCT operation)                                       AS operations,
-        list(DISTINCT role) FILTER (role <> '')                        AS roles,
-        list(DISTINCT part) FILTER (part IS NOT NULL)                  AS partitions,
-        list(DISTINCT account) FILTER (account IS NOT NULL)            AS accounts,
-        list(DISTINCT source) FILTER (source IS NOT NULL)              AS sources,
-        list(record_id)                                                AS records
+        list(DISTINCT operation)                             AS operations,
+        list(DISTINCT role) FILTER (role <> '')              AS roles,
+        list(DISTINCT part) FILTER (part IS NOT NULL)        AS partitions,
+        list(DISTINCT account) FILTER (account IS NOT NULL)  AS accounts,
+        list(DISTINCT source) FILTER (source IS NOT NULL)    AS sources,
+        list(record_id)                                      AS records
     FROM runs
     GROUP BY ALL
 ),
@@ -81,17 +81,17 @@ before AS (
 SELECT
     'role credentials on ' || changes.hsm                             AS subject,
     first_seen,
-    greatest(changed_until, coalesce(last_export, changed_until))     AS last_seen,
-    if(exports IS NULL, 'high', 'critical')                           AS severity,
-    changes.hsm                                                       AS device,
+    greatest(changed_until, coalesce(last_export, changed_until))  AS last_seen,
+    if(exports IS NULL, 'high', 'critical')                        AS severity,
+    changes.hsm                                                    AS device,
     changes,
-    list_sort(list_distinct(operations))                              AS operations,
-    list_sort(list_distinct(roles))                                   AS roles,
-    list_sort(list_distinct(partitions))                              AS partitions,
-    coalesce(exports, 0)                                              AS exports,
-    coalesce(strikes, 0)                                              AS strikes_before,
-    list_sort(list_distinct(accounts))                                AS accounts,
-    list_sort(list_distinct(sources))                                 AS sources,
+    list_sort(list_distinct(operations))                                  AS operations,
+    list_sort(list_distinct(roles))                                       AS roles,
+    list_sort(list_distinct(partitions))                                  AS partitions,
+    coalesce(exports, 0)                                                  AS exports,
+    coalesce(strikes, 0)                                                  AS strikes_before,
+    list_sort(list_distinct(accounts))                                    AS accounts,
+    list_sort(list_distinct(sources))                                     AS sources,
     list_sort(list_concat(changes.records, coalesce(after.records, [])))  AS evidence
 FROM changes
 LEFT JOIN after ON after.hsm = changes.hsm AND after.run = changes.run

@@ -87,15 +87,15 @@ chains AS (
         AND lines.event_at BETWEEN changed_at AND changed_at + to_hours($within_hours)
 )
 SELECT
-    concat('takeover by ', account, ' on ', hsm)                                                    AS subject,
-    entered_at                                                                                      AS first_seen,
-    max(left_at)                                                                                    AS last_seen,
-    hsm                                                                                             AS device,
+    concat('takeover by ', account, ' on ', hsm)  AS subject,
+    entered_at                                    AS first_seen,
+    max(left_at)                                  AS last_seen,
+    hsm                                           AS device,
     account,
-    list_sort(list(DISTINCT source))                                                                AS sources,
-    list_sort(list(DISTINCT what) FILTER (what IS NOT NULL))                                        AS changed,
-    list_sort(list(DISTINCT leaving))                                                               AS leaving,
-    list_sort(list_distinct(flatten(list([entered_record, changed_record, left_record]))))          AS evidence
+    list_sort(list(DISTINCT source))                                                        AS sources,
+    coalesce(list_sort(list(DISTINCT what) FILTER (what IS NOT NULL)), [])                  AS changed,
+    list_sort(list(DISTINCT leaving))                                                       AS leaving,
+    list_sort(list_distinct(flatten(list([entered_record, changed_record, left_record]))))  AS evidence
 FROM chains
 GROUP BY hsm, account, entered_at, entered_record
 ORDER BY first_seen, subject

@@ -28,7 +28,7 @@ apart_minutes = { default = 10, why = "So near each other the same thing is told
 */
 WITH acts AS (
     SELECT record_id, event_at, account, source, vendor_event, command,
-        coalesce((details->>'text'), '')                        AS text,
+        coalesce((details->>'text'), '')                      AS text,
         coalesce(nullif(device, ''), nullif(host, ''), peer)  AS hsm,
         CASE WHEN vendor_event IN ('ALM1001', 'ALM1003') THEN 'restart required'
              WHEN operation = 'transport_mode_set' THEN 'transport mode'
@@ -47,16 +47,16 @@ runs AS (
     FROM steps
 )
 SELECT
-    what || ' on ' || hsm                                                          AS subject,
-    min(event_at)                                                                  AS first_seen,
-    max(event_at)                                                                  AS last_seen,
-    hsm                                                                            AS device,
+    what || ' on ' || hsm  AS subject,
+    min(event_at)          AS first_seen,
+    max(event_at)          AS last_seen,
+    hsm                    AS device,
     what,
-    list_sort(list(DISTINCT vendor_event) FILTER (vendor_event IS NOT NULL))       AS alarms,
-    list_sort(list(DISTINCT text) FILTER (text <> ''))                             AS texts,
-    list_sort(list(DISTINCT command) FILTER (command IS NOT NULL))                 AS commands,
-    list_sort(list(DISTINCT account) FILTER (account IS NOT NULL))                 AS accounts,
-    list_sort(list(record_id))                                                     AS evidence
+    coalesce(list_sort(list(DISTINCT vendor_event) FILTER (vendor_event IS NOT NULL)), [])  AS alarms,
+    coalesce(list_sort(list(DISTINCT text) FILTER (text <> '')), [])                        AS texts,
+    coalesce(list_sort(list(DISTINCT command) FILTER (command IS NOT NULL)), [])            AS commands,
+    coalesce(list_sort(list(DISTINCT account) FILTER (account IS NOT NULL)), [])            AS accounts,
+    list_sort(list(record_id))                                                              AS evidence
 FROM runs
 GROUP BY hsm, what, run
 ORDER BY first_seen, subject

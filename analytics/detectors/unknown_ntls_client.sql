@@ -31,31 +31,32 @@ nobody = { default = "Unknown host name", why = "What NTLS calls a client that i
 */
 WITH lines AS (
     SELECT record_id, event_at, source,
-        coalesce(nullif(device, ''), nullif(host, ''), peer)                                           AS hsm,
-        concat_ws(' ', family, pattern)                                                                AS form,
-        if(client = $nobody, NULL, client)                                                             AS client,
-        operation = 'connection_open' AND outcome = 'ok' AND client IS NOT NULL AND client <> $nobody  AS got_in,
+        coalesce(nullif(device, ''), nullif(host, ''), peer)                                                            AS hsm,
+        concat_ws(' ', family, pattern)                                                                                 AS form,
+        if(client = $nobody, NULL, client)                                                                              AS client,
+        operation = 'connection_open' AND outcome = 'ok' AND client IS NOT NULL AND client <> $nobody                   AS got_in,
+        operation = 'connection_refused' OR coalesce(client = $nobody, false)                                           AS refused,
         operation IN ('connection_open', 'connection_refused') AND client IS NULL OR coalesce(client = $nobody, false)  AS knocked
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND family = 'ntls' AND source IS NOT NULL
 ),
 told AS (
     SELECT hsm, source, client,
-        coalesce((SELECT behind_nva FROM devices WHERE name = hsm LIMIT 1), false)                                           AS behind,
-        EXISTS (FROM ranges WHERE list_contains(use, 'nva') AND address_key(source) BETWEEN first AND last)                  AS through,
-        EXISTS (FROM ranges WHERE list_contains(use, 'probe') AND address_key(source) BETWEEN first AND last)                AS probe,
-        EXISTS (FROM ranges WHERE list_has_any(use, ['client', 'nva']) AND address_key(source) BETWEEN first AND last)       AS in_range,
-        EXISTS (FROM clients WHERE (len(devices) = 0 OR list_contains(devices, hsm)) AND list_contains(addresses, source))   AS of_client,
-        EXISTS (FROM clients WHERE name = client AND (len(devices) = 0 OR list_contains(devices, hsm)))                      AS known,
+        coalesce((SELECT behind_nva FROM devices WHERE name = hsm LIMIT 1), false)                                          AS behind,
+        EXISTS (FROM ranges WHERE list_contains(use, 'nva') AND address_key(source) BETWEEN first AND last)                 AS through,
+        EXISTS (FROM ranges WHERE list_contains(use, 'probe') AND address_key(source) BETWEEN first AND last)               AS probe,
+        EXISTS (FROM ranges WHERE list_has_any(use, ['client', 'nva']) AND address_key(source) BETWEEN first AND last)      AS in_range,
+        EXISTS (FROM clients WHERE (len(devices) = 0 OR list_contains(devices, hsm)) AND list_contains(addresses, source))  AS of_client,
+        EXISTS (FROM clients WHERE name = client AND (len(devices) = 0 OR list_contains(devices, hsm)))                     AS known,
         EXISTS (FROM clients WHERE name = client AND (len(devices) = 0 OR list_contains(devices, hsm))
                 AND (len(addresses) = 0 OR list_contains(addresses, source)))                                               AS at_home,
-        EXISTS (FROM clients WHERE len(devices) = 0 OR list_contains(devices, hsm))                                          AS clients_said,
-        EXISTS (FROM ranges WHERE list_contains(use, 'client'))                                                              AS ranges_said,
-        EXISTS (FROM ranges WHERE list_contains(use, 'nva'))                                                                 AS nva_said
+        EXISTS (FROM clients WHERE len(devices) = 0 OR list_contains(devices, hsm))  AS clients_said,
+        EXISTS (FROM ranges WHERE list_contains(use, 'client'))                      AS ranges_said,
+        EXISTS (FROM ranges WHERE list_contains(use, 'nva'))                         AS nva_said
     FROM (SELECT DISTINCT hsm, source, client FROM lines WHERE got_in OR knocked)
 ),
 odd AS (  -- nearly all lines are of clients at home: they are left out before anything is counted
-    SELECT lines.*, probe, in_range OR of_client AS expected,
+    SELECT lines.*, probe, in_range OR of_client AS expected, clients_said OR ranges_said AS said,
         CASE WHEN behind AND nva_said AND NOT through AND NOT probe THEN 'past the network appliance'
              WHEN NOT got_in THEN NULL
              WHEN clients_said AND NOT known THEN 'unknown client'
@@ -76,6 +77,7 @@ knocks AS (
         count(*) OVER (PARTITION BY hsm, source, form ORDER BY event_at RANGE BETWEEN INTERVAL 10 MINUTE PRECEDING AND CURRENT ROW) >= $tries AS hot
     FROM judged
     WHERE knocked AND wrong IS NULL AND NOT expected AND NOT probe AND gets_in = 0
+      AND (said OR refused)  -- who asks may be anybody as long as nobody is declared; who is refused is not
 ),
 members AS (
     SELECT record_id, event_at, hsm, source, form, client, wrong AS what FROM judged WHERE wrong IS NOT NULL
@@ -99,15 +101,15 @@ witnesses AS (
     GROUP BY ALL
 )
 SELECT
-    concat(what, ' at ', source, ' on ', hsm)        AS subject,
-    min(first_seen)                                  AS first_seen,
-    max(last_seen)                                   AS last_seen,
-    hsm                                              AS device,
+    concat(what, ' at ', source, ' on ', hsm)  AS subject,
+    min(first_seen)                            AS first_seen,
+    max(last_seen)                             AS last_seen,
+    hsm                                        AS device,
     what,
     source,
-    list_sort(list_distinct(flatten(list(names))))   AS client,
-    max(times)                                       AS times,
-    list_sort(flatten(list(records)))                AS evidence
+    list_sort(list_distinct(flatten(list(names))))  AS client,
+    max(times)                                      AS times,
+    list_sort(flatten(list(records)))               AS evidence
 FROM witnesses
 GROUP BY hsm, source, what, run
 ORDER BY first_seen, subject

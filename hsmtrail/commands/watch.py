@@ -87,7 +87,7 @@ def run_detectors(
     if form is Form.JSON:
         print_json(rows)
         return
-    print_table("", rows, ("detector", "state", "findings", "seconds", "not_measured", "error"), "nothing ran")
+    print_table("", rows, ("detector", "state", "findings", "seconds", "error"), "nothing ran")
 
 
 @detectors.command("try")
