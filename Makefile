@@ -27,12 +27,18 @@ test: $(READY)  ## lint, types, import directions and all tests with coverage, t
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check test-parts test-services
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+	@tail -qn 1 build/test-parts.txt build/test-services.txt
+
+# What pytest says is kept, so that its last lines can stand at the end of all.
+SAID = > build/$@.txt 2>&1 && cat build/$@.txt || { cat build/$@.txt; exit 1; }
 
 test-parts: $(READY) ## the tests of the parts
-	$(BIN)/python -m coverage run -m pytest --ignore tests/hsmtrail --ignore tests/test_demo.py
+	@mkdir -p build
+	$(BIN)/python -m coverage run -m pytest --ignore tests/hsmtrail --ignore tests/test_demo.py $(SAID)
 
 test-services: $(READY) ## the tests that start services and wait for them
-	$(BIN)/python -m coverage run -m pytest tests/hsmtrail tests/test_demo.py
+	@mkdir -p build
+	$(BIN)/python -m coverage run -m pytest tests/hsmtrail tests/test_demo.py $(SAID)
 
 long: $(READY)  ## the tests that take long: a million records read again, 60 kills, a week of 100,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
