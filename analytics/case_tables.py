@@ -29,6 +29,7 @@ TABLES = {
     "clients": "clients",
     "partitions": "partitions",
     "batches": "batches",
+    "room": "room",
     "findings": "findings",
     "runs": "runs",
     "outbox": "outbox",
@@ -38,33 +39,6 @@ TABLES = {
 }
 """Tables that a case may fill, and what they are in the store."""
 
-TIMES = frozenset(
-    {
-        *(
-            "event_at",
-            "received_at",
-            "sent_at",
-            "starts_at",
-            "ends_at",
-            "approved_at",
-            "as_of",
-            "since",
-            "minute",
-            "until",
-        ),
-        *(
-            "committed_at",
-            "stored_at",
-            "first_seen",
-            "last_seen",
-            "opened_at",
-            "updated_at",
-            "started_at",
-            "finished_at",
-        ),
-        *("created_at", "next_attempt_at", "period_start", "period_end", "signed_at", "given_at", "valid_until"),
-    }
-)
 MADE = {
     "records": {"event_at_source": "record", "transport": "tcp", "batch": "1", "status": "parsed"},
     "devices": {"time_zone": "UTC", "profile": "production", "microsoft_monitor": "true"},
@@ -84,6 +58,7 @@ MADE = {
     "reviews": dict.fromkeys(("period_start", "period_end"), f"{DAY} 00:00:00"),
     "attestations": {"given_at": f"{DAY} 00:00:00"},
     "suppressions": {"match": "{}"},
+    "room": {},
 }
 """What a column holds when the case does not say."""
 
@@ -113,7 +88,7 @@ def fill(cursor: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], firs
     """Rows of a case into their table. What is not named is NULL, or '' where it must be. ValueError for mistakes."""
     here = TABLES[name]
     kinds = _kinds(here)
-    full = [MADE[here] | _named(name, number, row) for number, row in enumerate(rows, first_record)]
+    full = [MADE[here] | _named(name, number, row, kinds) for number, row in enumerate(rows, first_record)]
     unknown = sorted({column for row in full for column in row} - kinds.keys())
     if unknown:
         raise ValueError(f"{name}: no such column: {', '.join(unknown)}")
@@ -144,7 +119,7 @@ def _kinds(here: str) -> dict[str, tuple[str, bool]]:
     return kinds
 
 
-def _named(name: str, number: int, row: Row) -> Row:
+def _named(name: str, number: int, row: Row, kinds: Mapping[str, tuple[str, bool]]) -> Row:
     """The row's cells under the table's own names; `time` is when it happened, `received` when it came."""
     given = {column: cell for column, cell in row.items() if cell}
     if name == "events":
@@ -153,7 +128,8 @@ def _named(name: str, number: int, row: Row) -> Row:
         given = {"record_id": str(number), "event_at": at, "received_at": received or at} | given
     if name == "ranges":
         given |= dict(zip(("first", "last"), ends(given["cidr"]), strict=True))
-    return {column: str(moment_of(cell)) if column in TIMES else cell for column, cell in given.items()}
+    moments = {column for column, (kind, _) in kinds.items() if kind == "TIMESTAMP"}
+    return {column: str(moment_of(cell)) if column in moments else cell for column, cell in given.items()}
 
 
 def _cell(text: str | None, kind: str, nullable: bool) -> object:  # noqa: FBT001  (as _kinds gives them)

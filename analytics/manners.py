@@ -34,6 +34,7 @@ PUBLISHED = frozenset(
         "partitions",
         "custody_balance",
         "batches",
+        "room",
         "unknown_forms",
         "open_findings",
         "runs",

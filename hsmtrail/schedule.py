@@ -17,7 +17,7 @@ from analytics.alerts.sinks import EmailSink
 from hsmtrail import wiring
 from hsmtrail.anchor import send_anchor
 from hsmtrail.config_checks import seconds, weekly
-from hsmtrail.errands.evidence import evidence_status
+from hsmtrail.errands.evidence import evidence_status, note_room
 from hsmtrail.errands.report import MakeReport
 
 if TYPE_CHECKING:
@@ -89,9 +89,12 @@ class Timetable:
         """The daily anchor, when a day has passed; and what is wrong with the room on the disk."""
         if send_anchor(self._desk):
             self._on_work()
+        now = self._desk.now()
         with self._desk.db.reader() as cursor:
-            alarms = evidence_status(self._desk.configuration, cursor, self._desk.now())["alarms"]
-        for alarm in alarms:
+            evidence = evidence_status(self._desk.configuration, cursor, now)
+        with self._desk.db.transaction() as cursor:
+            note_room(self._desk.configuration, cursor, now, evidence)
+        for alarm in evidence["alarms"]:
             log.warning("evidence_alarm", extra={"facts": {"alarm": alarm}})
 
     def make_missing_pack(self) -> None:

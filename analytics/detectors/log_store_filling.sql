@@ -8,13 +8,14 @@ looks_back = "2d"
 in_change_window = "lower"
 finds = """
 The place where logs are kept is running full: the HSM's audit log (a return code, LOG_FULL, says that it is), the
-appliance's disk (a line says so, or says how full it is), or our own: the receiver refused lines for want of room. A full
-audit log stops most of what an HSM does, and lets log-ins go by unlogged. What an appliance says is of the last 24 hours;
-clearing the audit log ends what was said of it, and lines that were refused are of the last hour."""
+appliance's disk (a line says so, or says how full it is), or our own: it is nearly full, will be within a month at the rate of
+the last day, or the receiver refused lines for want of room. A full audit log stops most of what an HSM does, and lets log-ins go
+by unlogged. What an appliance says is of the last 24 hours; clearing the audit log ends what was said of it, and lines that were
+refused are of the last hour."""
 blind_spots = """
 How full a disk is stands in the log only if the appliance says so in words that a pattern or this query knows; `status disk`
-prints it on the screen. How fast our own disk fills is in `hsmtrail status` and its metrics, not here: watch them from
-outside as well."""
+prints it on the screen. Our own disk is looked at once an hour, and not judged in the first day of an installation: until then its
+rate is that of whatever was loaded first. A service that does not run does not look: watch the disk from outside as well."""
 runbook = """
 1. `percent` 100, `what` of the audit log? Now: `audit log tarlogs`, fetch, `audit log clear`, `service restart cbs`, as the auditor.
 2. What was done since `since` may be logged nowhere: say so in the review (log-ins go on when the log is full).
@@ -25,6 +26,7 @@ frameworks = ["NIST SP 800-53 AU-4", "NIST SP 800-53 AU-5(1)", "PCI DSS 4.0.1 10
 attack = { version = "19", techniques = ["T1499"] }
 
 [parameters]
+days_left      = { default = 30, why = "A month to find room, or to seal and move the archive." }
 medium_percent = { default = 75, why = "As full as this, there is time to act: FedRAMP asks for a warning here." }
 high_percent   = { default = 90, why = "As full as this, it may be full before anybody looks again." }
 */
@@ -55,6 +57,13 @@ newest AS (
     FROM lines
     WHERE percent BETWEEN 0 AND 100
     GROUP BY ALL
+),
+own AS (  -- the newest look at our own disk
+    SELECT looked_at, 100.0 * (1 - free_bytes / total_bytes) AS percent, days_left
+    FROM room
+    WHERE looked_at BETWEEN $window_end - INTERVAL 1 DAY AND $window_end
+      AND (SELECT min(minute) FROM custody WHERE listener <> 'import') < $window_end - INTERVAL 1 DAY
+    QUALIFY row_number() OVER (ORDER BY looked_at DESC) = 1
 )
 SELECT
     'audit log of ' || hsm                                    AS subject,
@@ -84,4 +93,10 @@ FROM custody_balance
 WHERE minute BETWEEN least($window_end - INTERVAL 1 HOUR, $judged_until) AND $window_end
   AND TRY_CAST(refused_reasons->>'disk_full' AS UBIGINT) > 0 AND minute > $window_start
 HAVING count(*) > 0
+UNION ALL
+SELECT 'our own disk', looked_at, looked_at, if(percent >= $high_percent, 'high', 'medium'), '',
+    if(percent >= $medium_percent, 'it is filling', concat('full in ', CAST(floor(days_left) AS BIGINT), ' days at the rate of the last day')),
+    CAST(floor(percent) AS INTEGER), looked_at, []
+FROM own
+WHERE percent >= $medium_percent OR days_left < $days_left
 ORDER BY subject

@@ -48,6 +48,16 @@ def evidence_status(configuration: Configuration, cursor: duckdb.DuckDBPyConnect
     }
 
 
+def note_room(
+    configuration: Configuration, cursor: duckdb.DuckDBPyConnection, now: datetime, evidence: dict[str, Any]
+) -> None:
+    """Keep what was found in table `room`, for detectors: within the caller's transaction."""
+    row = {name: evidence[name] for name in ("free_bytes", "spool_bytes", "archive_bytes", "store_bytes")}
+    row |= {"looked_at": now, "total_bytes": shutil.disk_usage(configuration.below()).total}
+    row |= {"days_left": evidence.get("days_left")}
+    cursor.execute(f"INSERT INTO room BY NAME SELECT {', '.join(f'${name} AS {name}' for name in row)}", row)
+
+
 def _forecast(cursor: duckdb.DuckDBPyConnection, now: datetime, used: int, free: int) -> dict[str, Any]:
     ((records, recent, first),) = cursor.execute(RATE, {"since": now - DAY}).fetchall()
     span = DAY if first is None else min(DAY, now - first)

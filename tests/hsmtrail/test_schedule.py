@@ -70,3 +70,14 @@ def test_what_is_overdue_waits_until_the_rest_is_read(life):
     with life(NOON) as (timetable, _):
         assert waits(timetable, begun, SETTLE)
         assert waits(timetable, begun, timedelta(minutes=1), "LOGS-01")
+
+
+def test_the_room_on_the_disk_is_kept_for_detectors(life):
+    """At the start, and then each hour."""
+    with life(NOON, settle=timedelta()) as (timetable, _):
+        timetable.look_after_evidence()
+        with timetable._desk.db.reader() as cursor:
+            ((at, total, free),) = cursor.execute(
+                "SELECT DISTINCT looked_at, total_bytes, free_bytes > 0 FROM room"
+            ).fetchall()
+    assert (at, total > 0, free) == (NOON, True, True)
