@@ -9,11 +9,12 @@ watches    = "operation IN ('user_add', 'user_delete', 'user_enable', 'user_disa
 in_change_window = "lower"
 on_new_device    = "lower"
 finds = """
-An account of the appliance was added, deleted, switched on or off, given or robbed of a role, given a password by somebody
-else, or a key to log in with. Where the account is, becomes or was an administrator or the auditor it is high."""
+An account of the appliance was added, deleted, switched on or off, given or robbed of a role, or given a password by somebody
+else. Where the account is, becomes or was an administrator or the auditor it is high."""
 blind_spots = """
 Whether a joiner or a leaver is behind it, no log tells: compare with the ticket. A leaver who was not switched off leaves
-no line at all. Accounts that a RADIUS server knows are changed there; whether it is asked at all is CONF-04's."""
+no line at all. Accounts that a RADIUS server knows are changed there; whether it is asked at all, and
+keys to log in with, are CONF-04's."""
 runbook = """
 1. `acts` says what was done to `target`, `accounts` who did it. Match both with a ticket of a joiner, mover or leaver.
 2. No ticket? Ask whoever is in `accounts`. Nobody did it: disable `target` and the account that did it, from a third one.
@@ -35,11 +36,11 @@ WITH acts AS (
         CASE WHEN family <> 'lunash' THEN account
              WHEN starts_with(setting, 'user ') THEN regexp_extract(setting, '^user (\S+)', 1)
              WHEN starts_with(setting, 'role ') THEN setting
-             ELSE account END                                                    AS target
+        END                                                            AS target
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND outcome <> 'failed'
       AND operation IN ('user_add', 'user_delete', 'user_enable', 'user_disable', 'user_role_set', 'user_password_set')
-      AND coalesce(command <> 'my password set', true) AND coalesce(setting <> 'password expiry', true)
+      AND coalesce(command <> 'my password set', true) AND coalesce(setting <> 'password expiry' AND NOT starts_with(setting, 'public key '), true)
 ),
 own AS (  -- whoever changes his own password is told by PAM too: who did it says the shell
     SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, account, event_at
