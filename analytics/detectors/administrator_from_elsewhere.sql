@@ -72,7 +72,8 @@ work AS (  -- what was done in the hour after the login
     JOIN events ON events.account = logins.account AND events.source = logins.source
         AND coalesce(nullif(events.device, ''), nullif(events.host, ''), events.peer) = logins.hsm
         AND events.event_at BETWEEN logins.event_at AND logins.event_at + INTERVAL 1 HOUR
-    WHERE events.event_at BETWEEN $window_start AND $window_end AND events.command IS NOT NULL AND events.outcome = 'ok'
+    WHERE events.event_at BETWEEN $window_start AND $window_end AND events.family = 'lunash' AND events.outcome = 'ok'
+      AND (list_contains($acting, events.command_class) OR list_contains($routine, events.command_class))
     GROUP BY ALL
 ),
 habits AS (
