@@ -8,7 +8,7 @@ looks_back = "2h"
 in_change_window = "lower"
 finds = """
 A line whose witnesses name different devices (certificate, serial, address, host name); a sender that no configured device
-is; a device's line from an address that is neither its own nor a relay's, where relays are configured at all; and a line in
+is (low behind a declared relay: it may be the relay itself); a device's line from an address that is neither its own nor a relay's, where relays are configured at all; and a line in
 clear text of a device for which a certificate is configured. Somebody may be making up records, or a device has moved."""
 blind_spots = """
 A host name is believed where nothing contradicts it: over UDP anybody can write one, and an address can be forged too. Only
@@ -78,6 +78,7 @@ SELECT
     concat(what, ': ', who)                                                        AS subject,
     min(first_seen)                                                                AS first_seen,
     max(last_seen)                                                                 AS last_seen,
+    if(what = 'unknown sender' AND bool_and(relayed), 'low', 'high')               AS severity,
     any_value(device)                                                              AS device,
     what,
     list_sort(list(DISTINCT says) FILTER (says <> ''))                             AS says,

@@ -35,8 +35,9 @@ def show_baseline(
     if form is Form.JSON:
         print_json(rows)
         return
-    columns = ("device", "setting", "partition", "approved", "observed", "observed_at", "verdict", "since")
-    print_table("", rows, columns, "no setting was observed yet")
+    columns = ("device", "setting", "partition", "approved", "observed", "observed_at", "verdict")
+    shown = [{**row, "verdict": " since ".join(filter(None, (row["verdict"], row.get("since"))))} for row in rows]
+    print_table("", shown, columns, "no setting was observed yet")
 
 
 @baseline.command("approve")
