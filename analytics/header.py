@@ -23,6 +23,7 @@ NEEDS = (
     "accounts",
     "admin_ranges",
     "client_ranges",
+    "nva_ranges",
     "clients",
     "partitions",
     "partner",

@@ -133,6 +133,10 @@ SAYS: dict[str, tuple[str, Callable[[Configuration, Device], bool]]] = {
     "accounts": ("[[account]]", lambda told, device: _of(told.account, device.name)),
     "admin_ranges": ('[[range]] with use "admin"', lambda told, _: any("admin" in item.use for item in told.range)),
     "client_ranges": ('[[range]] with use "client"', lambda told, _: any("client" in item.use for item in told.range)),
+    "nva_ranges": (
+        '[[range]] with use "nva"',
+        lambda told, device: not device.behind_nva or any("nva" in item.use for item in told.range),
+    ),
     "clients": ("[[client]]", lambda told, device: _of(told.client, device.name)),
     "partitions": ("[[partition]]", lambda told, device: any(item.device == device.name for item in told.partition)),
     "partner": ("partner", lambda _, device: bool(device.partner)),

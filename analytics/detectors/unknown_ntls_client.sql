@@ -8,7 +8,7 @@ looks_back = "2h"
 watches    = "family = 'ntls' AND source IS NOT NULL"
 in_change_window = "lower"
 on_new_device    = "lower"
-needs = { clients = "clients that nobody declared", client_ranges = "clients from networks that nobody declared" }
+needs = { clients = "clients that nobody declared", client_ranges = "clients from networks that nobody declared", nva_ranges = "connections past the network appliance" }
 finds = """
 A client has connected that nobody declared for this device, or a declared one from another address; somebody connects
 directly to a device that stands behind a network appliance; or a stranger knocks at the HSM's port, three times in ten minutes."""

@@ -120,6 +120,20 @@ def test_what_a_query_must_not_do(tmp_path, query, what):
     assert any(what in one for one in said), said
 
 
+@pytest.mark.parametrize(
+    ("needs", "what"),
+    [
+        ('"accounts"', 'something.sql:14: needs wants { accounts = "what is not measured without them" }'),
+        ('{ accounts = "" }', 'something.sql:14: needs wants { accounts = "what is not measured without them" }'),
+        ('{ roster = "strangers" }', "something.sql:14: needs: roster is none of accounts, admin_ranges"),
+    ],
+)
+def test_what_a_detector_needs_has_a_name_and_a_reason(tmp_path, needs, what):
+    """One that the configuration can say."""
+    (said,) = mistakes(tmp_path, more=f"needs = {needs}")
+    assert said.startswith(what)
+
+
 def test_a_mistake_in_the_query_has_the_line_of_the_file(tmp_path):
     """Also DuckDB's own complaints."""
     (said,) = mistakes(tmp_path, f"\n\n{ROW}\n{WINDOW}\nAND devise = 'x'")
