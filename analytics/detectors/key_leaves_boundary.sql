@@ -14,7 +14,7 @@ partner, by a backup command with a declared serial within five minutes, or by t
 Tries that failed are medium: somebody looks for a way."""
 blind_spots = """
 The record of a clone seldom names its target. A clone that is made while a declared backup runs is explained by it: KEYS-06
-has volumes. What a client does with a wrapped key is not seen. Without `backup_serials` and `partner` every clone is a finding."""
+counts them. What a client does with a wrapped key is not seen. Without `backup_serials` and `partner` every clone is a finding."""
 needs = { backup_serials = "clones to backup HSMs, told from others", partner = "clones to the partner, told from others" }
 runbook = """
 1. `what` left `partition`, how often (`times`), by `accounts` through `access`? Ask the owner of the partition now.

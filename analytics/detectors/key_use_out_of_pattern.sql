@@ -8,7 +8,7 @@ looks_back = "400d"
 in_change_window = "lower"
 finds = """
 The last two full hours are unlike the same hours of the four weeks before (weekends beside weekends): far more or far less use of a partition's keys, or more
-than one use in twenty that failed; a key was used that nobody had used for 90 days; or keys that one member of a pair made
+than one use in twenty that failed; more than twice as many keys were cloned within a week as usual; a key was used that nobody had used for 90 days; or keys that one member of a pair made
 did not reach the other within a day (a quarter of an hour in a guarded partition). Where an HSM logs no use of keys at all,
 that is said: info, not measured."""
 blind_spots = """
@@ -31,6 +31,8 @@ least_hours    = { default = 8, why = "Fewer earlier hours say nothing of what i
 failed_percent = { default = 5.0, why = "Applications that work fail less than this." }
 least_uses     = { default = 20, why = "Of fewer uses no share is taken." }
 idle_days      = { default = 90, why = "A key unused for a quarter is one that somebody forgot, until somebody did not." }
+times_cloned   = { default = 2, why = "A week of backups and replication is much like the week before." }
+least_cloned   = { default = 20, why = "Fewer clones within a week are never more than usual." }
 replica_hours  = { default = 24, why = "A pair that is a day apart cannot take over." }
 guarded_minutes = { default = 15, why = "The same for guarded partitions." }
 */
@@ -122,6 +124,23 @@ apart AS (
       )
     GROUP BY ALL
 ),
+cloned AS (  -- by weeks before now: 0 is the last seven days
+    SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, coalesce(partition, '') AS part,
+        CAST(floor((epoch($window_end) - epoch(event_at)) / 604800) AS INTEGER) AS week, count(*) AS clones,
+        min(event_at) AS first_seen, max(event_at) AS last_seen, arg_min(record_id, (event_at, record_id)) AS first_record, arg_max(record_id, (event_at, record_id)) AS last_record
+    FROM events
+    WHERE event_at > $window_end - INTERVAL 28 DAY AND event_at <= $window_end AND operation IN ('clone_out', 'replicate_out') AND outcome <> 'failed'
+    GROUP BY ALL
+),
+many_cloned AS (
+    SELECT hsm, part, max(clones) FILTER (week = 0) AS clones, list_aggregate(list_resize(list(clones) FILTER (week > 0), 3, 0), 'median') AS usual,
+        min(first_seen) FILTER (week = 0) AS first_seen, max(last_seen) FILTER (week = 0) AS last_seen,
+        list(first_record) FILTER (week = 0) || list(last_record) FILTER (week = 0) AS records
+    FROM cloned
+    GROUP BY ALL
+    HAVING max(clones) FILTER (week = 0) >= $least_cloned AND count(*) FILTER (week > 0) >= 2
+       AND max(clones) FILTER (week = 0) > $times_cloned * list_aggregate(list_resize(list(clones) FILTER (week > 0), 3, 0), 'median')
+),
 unmeasured AS (  -- audit records come, yet none of use: not measured, never normal
     SELECT device, max(event_at) AS newest, arg_max(record_id, event_at) AS record_id
     FROM events
@@ -158,6 +177,11 @@ SELECT
     concat('replication of ', device, if(part = '', '', ' partition ' || part)), first_seen, last_seen, 'medium', device, 'keys that did not reach the partner', nullif(part, ''),
     CAST(made AS DOUBLE), NULL, NULL, records
 FROM apart
+UNION ALL
+SELECT
+    concat('clones of ', hsm, if(part = '', '', ' partition ' || part)), first_seen, last_seen, 'medium', hsm, 'more clones within a week than usual', nullif(part, ''),
+    CAST(clones AS DOUBLE), CAST(usual AS DOUBLE), NULL, list_distinct(records)
+FROM many_cloned
 UNION ALL
 SELECT 'use of keys on ' || device || ' is not measured', newest, newest, 'info', device, 'not measured: no use of keys is logged', NULL, NULL, NULL, NULL, [record_id]
 FROM unmeasured
