@@ -139,7 +139,10 @@ SAYS: dict[str, tuple[str, Callable[[Configuration, Device], bool]]] = {
     ),
     "clients": ("[[client]]", lambda told, device: _of(told.client, device.name)),
     "partitions": ("[[partition]]", lambda told, device: any(item.device == device.name for item in told.partition)),
-    "partner": ("partner", lambda _, device: bool(device.partner)),
+    "partner": (
+        "partner",
+        lambda told, device: bool(device.partner) or any(other.partner == device.name for other in told.device),
+    ),
     "working_hours": ("working_hours", lambda _, device: bool(device.working_hours)),
     "firmware_minimum": ("firmware_minimum", lambda _, device: bool(device.firmware_minimum)),
     "backup_serials": ("backup_serials", lambda _, device: bool(device.backup_serials)),

@@ -167,6 +167,15 @@ def test_what_nobody_configured_is_not_measured(configuration, tmp_path):
     assert here.ask("SELECT DISTINCT not_measured FROM runs") == [(said["TEST-01"],)]
 
 
+def test_a_pair_is_declared_by_either_member(configuration, tmp_path):
+    """Both are members, whichever names the other."""
+    detector = load(write_detector(tmp_path, more='needs = { partner = "pairs" }'))
+    assert context.not_measured(configuration, [detector]) == {}
+    alone = [device.model_copy(update={"partner": ""}) for device in configuration.device]
+    said = context.not_measured(configuration.model_copy(update={"device": alone}), [detector])
+    assert said == {"TEST-01": "pairs: no partner"}
+
+
 def test_every_need_of_a_detector_can_be_said():
     """The configuration knows a word for all of them."""
     assert {need for detector in load_all() for need in detector.needs} <= context.SAYS.keys()
