@@ -106,37 +106,34 @@ def _usual(frame: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
     """Tails that are as the family's `usual_tail` says, each form read once; `tail_sure` is false for the others."""
     each = distinct(frame["form"])
     forms = each.spread_all(_forms(each.values, pattern)).with_columns(frame["number"])
-    number = pl.col("number")
-    whole_detail = pl.concat_str("before", "number", "after")
+    number, handle = pl.col("number"), pl.col("number").cast(pl.UInt64, strict=False)
     return forms.select(
         "partition",
         "role_id",
-        pl.coalesce(number.cast(pl.UInt64), "object_handle").alias("object_handle"),
+        pl.coalesce(handle, "object_handle").alias("object_handle"),
         pl.lit(None, pl.String).alias("object_uid"),
         "entry",
-        tail_detail=pl.when(number.is_null()).then("detail").otherwise(whole_detail),
-        tail_sure="usual",
+        tail_detail="detail",
+        tail_sure=pl.col("usual") & (number.is_null() | handle.is_not_null()),
     )
 
 
 def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
-    """What each form says; `detail` has its own number, `before` and `after` stand around one that was left out."""
+    """What each form says."""
     names = [entry.name for entry in template.fields(pattern.usual_tail)]
     form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     found = groups(" " + texts, form, ["matched", *names])
     found = found.with_columns(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
     role, key, handle = pl.col("role_id"), pl.col("key"), pl.col("object_handle")
     role_id = role.cast(pl.UInt8, strict=False)
-    role_detail, key_detail = pl.lit('"role_id":') + role, pl.lit('"key":') + key
+    role_detail = pl.lit('"role_id":') + role
     using = pl.concat_str(pl.lit('"using":"'), pl.col("using"), pl.lit('"'))
     return found.select(
         "partition",
         role_id,
         pl.coalesce(handle, key).cast(pl.UInt64, strict=False).alias("object_handle"),
         "entry",
-        detail=members([role_detail, key_detail, using]),
-        before=pl.concat_str(role_detail, pl.lit('"key":'), separator=",", ignore_nulls=True),
-        after=(pl.lit(",") + using).fill_null(""),
+        detail=members([role_detail, using]),
         usual=pl.col("matched").is_not_null()
         & (role.is_null() | role_id.is_not_null())
         & (key.is_null() | handle.is_null()),

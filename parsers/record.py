@@ -20,6 +20,7 @@ _PLAIN = re.compile(r"0|[1-9][0-9]{0,17}")
 COLUMNS = {
     "container": "partition",
     "partition": "partition",
+    "key": "object_handle",
     "handle": "object_handle",
     "object": "object_handle",
     "objecthandle": "object_handle",
@@ -83,8 +84,6 @@ def _pair(tail: Tail, key: str, value: str) -> None:
         tail.details["role_id"] = number_or_text(value)
     elif not fits:
         _detail(tail, key, value)
-    if key.lower() == "key" and "object_handle" not in tail.columns:
-        _column(tail, "object_handle", value)
 
 
 def _detail(tail: Tail, key: str, value: str) -> None:
