@@ -42,7 +42,11 @@ def fetched_last(cursor: duckdb.DuckDBPyConnection, asked: Question) -> Question
     node = tree["statements"][0]["node"]
     id_only = _tree(cursor, "SELECT record_id FROM records")["statements"][0]["node"]["select_list"]
     tree["statements"][0]["node"] = {**node, "select_list": id_only}
-    found = cursor.execute(_sql(cursor, tree), asked.parameters or None).fetchmany(MOST + 1)
+    try:
+        ids_only = _sql(cursor, tree)
+    except ValueError:  # a number like 1e400: JSON has no word for infinity
+        return asked
+    found = cursor.execute(ids_only, asked.parameters or None).fetchmany(MOST + 1)
     if len(found) > MOST:
         return asked
     ids = ", ".join(str(int(number)) for (number,) in found) or "NULL"
@@ -53,7 +57,7 @@ def fetched_last(cursor: duckdb.DuckDBPyConnection, asked: Question) -> Question
 
 
 def _sql(cursor: duckdb.DuckDBPyConnection, tree: dict[str, Any]) -> str:
-    ((text,),) = cursor.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]).fetchall()
+    ((text,),) = cursor.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree, allow_nan=False)]).fetchall()
     return str(text)
 
 
@@ -66,6 +70,8 @@ def _tree(cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
 def _is_newest(node: dict[str, Any]) -> bool:
     """Plain columns of one view of records, sorted by plain columns, with a limit."""
     if node["type"] != "SELECT_NODE" or node["cte_map"]["map"] or any(node[part] for part in OTHERWISE):
+        return False
+    if node["aggregate_handling"] != "STANDARD_HANDLING":  # GROUP BY ALL
         return False
     if [modifier["type"] for modifier in node["modifiers"]] != ["ORDER_MODIFIER", "LIMIT_MODIFIER"]:
         return False

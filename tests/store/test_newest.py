@@ -56,6 +56,8 @@ def test_the_answer_is_the_same(filled, sql, parameters):
         "SELECT event_at AS record_id FROM records ORDER BY record_id LIMIT 5",
         "SELECT max(event_at) FROM records ORDER BY ALL LIMIT 5",
         "SELECT operation, count(*) FROM events GROUP BY ALL ORDER BY operation LIMIT 5",
+        "SELECT operation FROM events GROUP BY ALL ORDER BY operation LIMIT 5",
+        "SELECT raw FROM events WHERE record_id < 1e400 ORDER BY event_at LIMIT 5",
         "SELECT DISTINCT operation FROM events ORDER BY operation LIMIT 5",
         "SELECT raw FROM events ORDER BY 1 LIMIT 5",
         "SELECT raw FROM events ORDER BY ALL LIMIT 5",
