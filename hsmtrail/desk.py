@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hsmtrail import context, wiring
 from hsmtrail.failures import Failure
+from hsmtrail.privileges import keep_private
 from store.database import Database, StoreError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def utc_now() -> datetime:
 def open_store(configuration: Configuration, wait_seconds: float = 0.0) -> Database:
     """The store, with what is configured in it; Failure in one sentence when it cannot be had."""
     folder = configuration.below()
+    keep_private()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         db = Database.open(

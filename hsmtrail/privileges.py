@@ -25,6 +25,13 @@ class PrivilegeError(Misuse):
     """One sentence: who cannot become whom, and what to do."""
 
 
+def keep_private() -> None:
+    """What this process makes from now on is its owner's alone. DuckDB makes the log of the store, which holds lines
+    as they came, at any time and as the umask says.
+    """
+    os.umask(0o077)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Whom to become; `groups` are those of the user and nothing else."""

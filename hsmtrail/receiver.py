@@ -32,6 +32,7 @@ def run(settings: ReceiverSettings, read_again: Callable[[], ReceiverSettings | 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: stopping.append(got))
     signal.signal(signal.SIGHUP, lambda got, _frame: (stopping if sys.stderr.isatty() else asked).append(got))
+    privileges.keep_private()
     _allow_many_connections()
     pa.set_memory_pool(pa.system_memory_pool())  # gives memory back: a third less than the default at its peak
     receiver = Receiver(settings)

@@ -16,6 +16,7 @@ from hsmtrail.client import local_desk, running_service
 from hsmtrail.desk import utc_now
 from hsmtrail.errands.reparse import JudgeReparsed
 from hsmtrail.failures import Failure
+from hsmtrail.privileges import keep_private
 from ingest.archive import names
 from ingest.archive_manifest import last_of
 from ingest.evidence import Damage, batches
@@ -56,6 +57,7 @@ def recover(configuration: Configuration, show: Callable[[int, int], None]) -> d
     _refuse_while_open(configuration, path)
     if not names(configuration.below()):
         raise Failure(f"{configuration.below()}: neither spool nor archive has anything; the store was left as it is")
+    keep_private()
     new = path.with_name(path.name + UNFINISHED)
     _remove(new)
     db = Database.open(new, memory_limit=configuration.store.memory_limit, threads=configuration.store.threads)

@@ -49,6 +49,13 @@ def test_the_token_is_its_owners_alone(module_site):
     assert (module_site.folder / "data" / "local.token").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_it_writes_is_its_owners_alone(module_site):
+    """Also the log that DuckDB makes beside the store, whatever the umask of who started it: lines stand in it."""
+    files = [path for path in (module_site.folder / "data").rglob("*") if path.is_file()]
+    assert any(path.name == "store.duckdb.wal" for path in files)
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_life_signs_are_open(module_site, path):
     """They say that it lives and how much it does."""
@@ -72,7 +79,7 @@ def test_everything_else_wants_a_token(module_site, token):
 def test_status_has_what_the_contract_names(module_site):
     """The document outside programs rely on."""
     status = json.loads(ask(module_site, "GET", "/api/status", token=TOKENS["reader"])[2])
-    assert set(status) == {"version", "receiver", "service", "web"}
+    assert set(status) == {"version", "receiver", "service", "evidence", "web"}
     assert {"pid", "running", "spool_bytes", "last_batch", "listeners"} <= set(status["receiver"])
     assert {"pid", "running", "records", "copies", "unknown", "last_batch", "lag_seconds", "runs", "deliveries"} <= set(
         status["service"]
