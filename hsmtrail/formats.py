@@ -29,17 +29,27 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def instant(moment: datetime) -> str:
     """2026-11-23T08:15:01.000000Z: every time that leaves us, in UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def plain(value: Any, column: str = "") -> Any:  # noqa: ANN401  (any value that DuckDB has)
     """A value as JSON knows it; numbers that are none are null."""
     if isinstance(value, str) and column in OBJECT_COLUMNS and value[:1] in ("{", "["):
-        return json.loads(value)
+        return _object(value)
     for kinds, write in WRITTEN:
         if isinstance(value, kinds):
             return write(value)
     return value
+
+
+def _object(text: str) -> Any:  # noqa: ANN401
+    """Text that only has the name of such a column, and is no JSON or too deep, stays text."""
+    try:
+        found = json.loads(text)
+        json.dumps(found, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return found
 
 
 def _decimal(value: Decimal) -> int | float:
@@ -61,9 +71,23 @@ def rows(table: pa.Table) -> list[dict[str, Any]]:
     """A list of objects, one per row, with every column."""
     names = table.column_names
     columns = [
-        [plain(value, name) for value in column.to_pylist()] for name, column in zip(names, table.columns, strict=True)
+        [plain(value, name) for value in _values(column)] for name, column in zip(names, table.columns, strict=True)
     ]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Moments that Python has not (infinity, before year 1, after 9999, nanoseconds) as Arrow's text for them."""
+    try:
+        return column.to_pylist()
+    except (OverflowError, ValueError):
+        return _as_text(column).to_pylist()
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return column.cast(pa.string())
+    return column
 
 
 def as_json(table: pa.Table) -> bytes:
@@ -131,6 +155,11 @@ def as_table(table: pa.Table) -> Table:
     for row in rows(table):
         drawn.add_row(*(Text("" if value is None else shown(str(_cell_text(value)))) for value in row.values()))
     return drawn
+
+
+def for_a_terminal(body: bytes) -> bytes:
+    """CSV or JSON that a person looks at: inert, as in a table. JSON stays JSON."""
+    return "\n".join(shown(line, len(line)) for line in body.decode("utf-8", "replace").split("\n")).encode()
 
 
 def _cell_text(value: Any) -> str:  # noqa: ANN401

@@ -50,6 +50,8 @@ def query(
     body, truncated = _query(configuration(config), text, wanted, limit, seconds)
     if form is QueryForm.TABLE:
         _print_arrow(body)
+    elif form in (QueryForm.CSV, QueryForm.JSON) and sys.stdout.isatty():
+        sys.stdout.buffer.write(formats.for_a_terminal(body))
     else:
         sys.stdout.buffer.write(body)
     if truncated:

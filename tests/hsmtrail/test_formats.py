@@ -60,6 +60,42 @@ def test_a_terminal_gets_no_control_characters():
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("write", [formats.as_csv, formats.as_json])
+def test_other_forms_are_inert_on_a_terminal_too(write):
+    """Lines stay lines, and JSON stays the same JSON."""
+    hostile = "\x1b[2J\u202ecod.\x9b31m\u2028"
+    body = formats.for_a_terminal(write(pa.table({"text": [hostile, "fine"]})))
+    assert not set(hostile) & set(body.decode()) & set("\x1b\u202e\x9b\u2028")
+    assert body.count(b"\n") == write(pa.table({"text": ["x", "fine"]})).count(b"\n")
+    if write is formats.as_json:
+        assert json.loads(body)[0]["text"] == hostile
+
+
+@pytest.mark.parametrize("text", ["{", "[1", "[" * 5000 + "]" * 5000, '{"a": NaN}', '{"a": 1e999}', f"[{'9' * 5000}]"])
+def test_what_only_has_the_name_of_an_object_stays_text(text):
+    """A question may give any text the name `details`."""
+    table = pa.table({"details": [text]})
+    assert json.loads(formats.as_json(table)) == [{"details": text}]
+    assert formats.as_csv(table)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "wanted"),
+    [
+        (2**63 - 1, pa.timestamp("us"), "<value out of range: 9223372036854775807>"),
+        (-(10**17), pa.timestamp("us"), "-1199-02-15 14:13:20.000000"),
+        (2**31 - 1, pa.date32(), "<value out of range: 2147483647>"),
+        (1, pa.timestamp("ns"), "1970-01-01 00:00:00.000000001"),
+        (-62135596800000000, pa.timestamp("us"), "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_moments_that_python_has_not(number, kind, wanted):
+    """Infinity, before year 1, nanoseconds: text instead of an end."""
+    whole = pa.int32() if pa.types.is_date(kind) else pa.int64()
+    table = pa.table({"at": pa.array([number], whole).cast(kind)})
+    assert json.loads(formats.as_json(table)) == [{"at": wanted}]
+
+
 def test_long_text_is_cut_and_says_so():
     """A terminal shows 2,000 characters, and how many more there are."""
     assert shown("x" * 2500).endswith("… 500 more")
