@@ -1,4 +1,4 @@
-"""What would keep the receiver from its work: certificates, the user that it becomes, and what that user may read."""
+"""What would keep the receiver from its work: certificates, keys, the user that it becomes and what that may read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import hsmtrail
 from hsmtrail.privileges import Account, PrivilegeError, account_of, acting_as, whom_to_become
 from hsmtrail.wiring_receiver import listener_settings
+from ingest.spool_key import KeyTrouble, read_keys
 from ingest.tls_files import TlsError, context_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ReceiverExamination:
 def examine_receiver(configuration: Configuration) -> ReceiverExamination:
     found = ReceiverExamination()
     found.mistakes += [mistake for name, tls in _tls(configuration) for mistake in _certificates(name, tls)]
+    found.mistakes += _key(configuration)
     user, group = configuration.receiver.user, configuration.receiver.group
     if not user:
         found.notes += [STAYS_ROOT] if os.geteuid() == 0 else []
@@ -60,6 +62,20 @@ def _certificates(name: str, tls: TlsSettings) -> list[str]:
     except TlsError as error:
         return [f'listener "{name}": {error}']
     return []
+
+
+def _key(configuration: Configuration) -> list[str]:
+    """The one that is there must be good; a new one needs a folder, and `data_dir` is made when it is not there."""
+    path = configuration.key_path
+    if os.access(path, os.F_OK):
+        try:
+            read_keys(path)
+        except KeyTrouble as trouble:
+            return [str(trouble)]
+        return []
+    if path.parent == configuration.below() or os.access(path.parent, os.W_OK | os.X_OK):
+        return []
+    return [f"spool.key_file = {path}: {path.parent} is no folder that this user can write; make it"]
 
 
 def _out_of_reach(configuration: Configuration, account: Account) -> list[str]:

@@ -84,6 +84,25 @@ def test_check_tells_mistakes_of_all_kinds_at_once(site):
         assert wanted in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ("absent/spool.key", "absent is no folder that this user can write"),
+        ("open.key", "open.key: others than its owner may read the key"),
+        ("short.key", "short.key: wants one key a line"),
+    ],
+)
+def test_check_looks_at_the_key_of_the_spool(site, key, wanted):
+    """The receiver would not start with it."""
+    for name, mode, text in (("open.key", 0o644, "0" * 64), ("short.key", 0o600, "0123")):
+        (site.folder / name).write_text(text)
+        (site.folder / name).chmod(mode)
+    site.write(BASIC + f'[spool]\nkey_file = "{key}"\n')
+    done = site.command("check", check=False)
+    assert done.returncode == 2
+    assert wanted in done.stderr
+
+
 def test_check_needs_one_round(site):
     """Mistakes of the file hide none of the detectors' values, of the patterns or of the ports."""
     (site.folder / "own").mkdir()
