@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hsmtrail.failures import Failure
 from hsmtrail.log import shown
 
 if TYPE_CHECKING:
@@ -68,12 +69,17 @@ WRITTEN: list[tuple[Any, Callable[[Any], Any]]] = [
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
-    """A list of objects, one per row, with every column."""
-    names = table.column_names
-    columns = [
-        [plain(value, name) for value in _values(column)] for name, column in zip(names, table.columns, strict=True)
-    ]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    """A list of objects, one per row, with every column; a name that stands again gets its number: `raw`, `raw_2`."""
+    names: list[str] = []
+    for name in table.column_names:
+        again = (f"{name}_{number}" for number in range(2, len(table.column_names) + 2))
+        names.append(next(new for new in (name, *again) if new not in names))
+    return [dict(zip(names, row, strict=True)) for row in _cells(table)]
+
+
+def _cells(table: pa.Table) -> list[tuple[Any, ...]]:
+    columns = zip(table.column_names, table.columns, strict=True)
+    return list(zip(*([plain(value, name) for value in _values(column)] for name, column in columns), strict=True))
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
@@ -99,8 +105,7 @@ def as_csv(table: pa.Table) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
-    for row in rows(table):
-        writer.writerow([_cell(value) for value in row.values()])
+    writer.writerows([_cell(value) for value in row] for row in _cells(table))
     return text.getvalue().encode("utf-8", "surrogatepass")
 
 
@@ -120,7 +125,10 @@ def as_arrow(table: pa.Table) -> bytes:
 
 def as_parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    try:
+        pq.write_table(table, sink, compression="zstd")
+    except pa.ArrowNotImplementedError as error:
+        raise Failure(f"Parquet cannot hold a column of this answer; cast it to VARCHAR ({error})") from None
     return bytes(sink.getvalue())
 
 
@@ -152,8 +160,8 @@ def as_table(table: pa.Table) -> Table:
     drawn = Table(show_edge=False, pad_edge=False)
     for name in table.column_names:
         drawn.add_column(Text(shown(name)), overflow="fold")
-    for row in rows(table):
-        drawn.add_row(*(Text("" if value is None else shown(str(_cell_text(value)))) for value in row.values()))
+    for row in _cells(table):
+        drawn.add_row(*(Text("" if value is None else shown(str(_cell_text(value)))) for value in row))
     return drawn
 
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from hsmtrail import formats
+from hsmtrail.failures import Failure
 from hsmtrail.log import shown
 
 TABLE = pa.table(
@@ -94,6 +95,23 @@ def test_moments_that_python_has_not(number, kind, wanted):
     whole = pa.int32() if pa.types.is_date(kind) else pa.int64()
     table = pa.table({"at": pa.array([number], whole).cast(kind)})
     assert json.loads(formats.as_json(table)) == [{"at": wanted}]
+
+
+def test_columns_of_one_name_keep_their_values():
+    """`SELECT a.raw, b.raw` gives two columns; none takes the other's place."""
+    table = pa.Table.from_arrays([pa.array([number]) for number in (1, 2, 3, 4)], ["a", "a", "a_2", "b"])
+    assert formats.as_csv(table) == b"a,a,a_2,b\n1,2,3,4\n"
+    assert json.loads(formats.as_json(table)) == [{"a": 1, "a_2": 2, "a_2_2": 3, "b": 4}]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(formats.as_table(table))
+    assert console.file.getvalue().split()[-7::2] == ["1", "2", "3", "4"]
+
+
+def test_parquet_says_what_it_cannot_hold():
+    """An interval is a sentence, no traceback."""
+    table = pa.table({"gap": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
+    with pytest.raises(Failure, match="cast it to VARCHAR"):
+        formats.as_parquet(table)
 
 
 def test_long_text_is_cut_and_says_so():
