@@ -37,6 +37,8 @@ def verify(
     files = [*evidence.verdicts, *_store_files(configuration), *_packs(configuration)]
     store, compared = _store(configuration, evidence, [one for one in files if one.is_fault], show)
     verdicts = [*files, *compared]
+    if not evidence.heads:
+        verdicts.append(Verdict.note(str(configuration.below()), 0, 0, "there is no evidence yet: nothing was proven"))
     return {
         "ok": not any(verdict.is_fault for verdict in verdicts),
         "faults": [_told(verdict) for verdict in verdicts if verdict.is_fault][:MOST],

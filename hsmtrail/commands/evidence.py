@@ -45,7 +45,7 @@ def verify(
         _print(found)
     if not found["ok"]:
         count = len(found["faults"])
-        raise Failure(f"{count} fault{'' if count == 1 else 's'} found; docs/operating.md says what to do")
+        raise Failure(f"{count} fault{'' if count == 1 else 's'} found; docs/evidence.md says what to do")
 
 
 def _print(found: dict[str, Any]) -> None:

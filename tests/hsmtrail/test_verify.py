@@ -231,7 +231,10 @@ def test_an_installation_that_never_ran_is_whole(site):
     """There is nothing to prove, and nothing is made."""
     found = verified(site)
     assert found["ok"]
-    assert [note["what"] for note in found["notes"]] == ["there is no store yet"]
+    assert [note["what"] for note in found["notes"]] == [
+        "there is no store yet",
+        "there is no evidence yet: nothing was proven",
+    ]
     assert not (site.folder / "data").exists()
 
 
