@@ -1,8 +1,19 @@
 """Fixtures for all tests."""
 
+import os
+
 import pytest
 
 from support.installation import BASIC, Site
+
+USUAL = os.umask(0o022)
+os.umask(USUAL)
+
+
+@pytest.fixture(autouse=True)
+def usual_umask():
+    """Commands that are typed in this process keep what they write private, for as long as a process lives."""
+    os.umask(USUAL)
 
 
 @pytest.fixture
