@@ -21,6 +21,10 @@ FLOOD, REST, LONGEST_REST = 0.5, 4.0, 5.0
 """A judgement that takes longer than so many seconds, since a flood is arriving, rests four times as long: the flood is
 stored sooner. At most so many seconds: a wrong password must reach a person within a minute."""
 
+LONGEST_HOLD, LOOK = 5.0, 0.1
+"""While more waits than can be stored at once the next judgement is held up, at most so many seconds: one judgement of
+a backlog that is stored costs less than several of its parts. So often it is looked whether it still does."""
+
 
 def rest_after(took: float, breath: float = BREATH) -> float:
     """Seconds of rest after a judgement that took so many."""
@@ -30,16 +34,19 @@ def rest_after(took: float, breath: float = BREATH) -> float:
 class Judge:
     """Whoever sets `arrived` says that there is something new; the thread judges what was not judged yet."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what it waits for, and whom it tells)
         self,
         duty: Duty,
         arrived: threading.Event,
         on_judged: Callable[[], object],
+        *,
         breath: float = BREATH,
         clock: Callable[[], float] = time.monotonic,
+        flooded: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`flooded`: whether more waits than can be stored at once."""
         self._duty, self._arrived, self._on_judged, self._breath = duty, arrived, on_judged, breath
-        self._clock = clock
+        self._clock, self._flooded = clock, flooded
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
@@ -55,12 +62,18 @@ class Judge:
     def _run(self) -> None:
         while True:
             self._arrived.wait()
+            self._hold()
             self._arrived.clear()
             if self._stopping.is_set():
                 return
             began = self._clock()
             self._judge()
             self._stopping.wait(rest_after(self._clock() - began, self._breath))
+
+    def _hold(self) -> None:
+        until = time.monotonic() + LONGEST_HOLD
+        while self._flooded() and time.monotonic() < until and not self._stopping.wait(LOOK):
+            pass
 
     def _judge(self) -> None:
         try:

@@ -127,7 +127,7 @@ class Service:
             db, self.configuration, patterns, lambda _: arrived.set(), lambda: _soon(loop, self._fail)
         )
         duty = wiring.duty(db, self.configuration, utc_now, lambda: utc_now() - timedelta(seconds=loader.lag_seconds()))
-        judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set))
+        judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set), flooded=loader.flooded)
         desk = Desk(
             configuration=self.configuration,
             db=db,

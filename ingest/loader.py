@@ -100,6 +100,7 @@ class Loader:
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
         self._parsing = self._storing = 0.0
+        self._full = False
         self._stopping = threading.Event()
         self._drain = False
         self._failure: BaseException | None = None
@@ -132,6 +133,10 @@ class Loader:
         if waiting is None and self._spools.behind():
             waiting = self._nothing_waited_at
         return 0.0 if waiting is None else max(0.0, (self._now() - waiting).total_seconds())
+
+    def flooded(self) -> bool:
+        """Whether more waited than is read at once when it last looked."""
+        return self._full
 
     def status(self) -> LoaderStatus:
         return LoaderStatus(
@@ -180,6 +185,7 @@ class Loader:
                 break
             self._stopping.wait(POLL_SECONDS)
         self._gathered_at = time.monotonic()
+        self._full = size >= self._max_bytes
         return Gathered(found, moments)
 
     def _rest(self) -> float:

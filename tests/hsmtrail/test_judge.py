@@ -63,6 +63,29 @@ def test_a_long_judgement_is_followed_by_a_rest(start):
         assert over[-1] - over[-2] >= 0.3
 
 
+def test_a_flood_is_stored_first(start):
+    """While more waits than is stored at once nobody judges; when it is over, what arrived is judged once."""
+    flooded = threading.Event()
+    here, arrived, over, _ = start(breath=0.0, flooded=flooded.is_set)
+    flooded.set()
+    for _ in range(3):
+        here.arrive(FAILED, judge=False)
+        arrived.set()
+    assert not here.findings()
+    flooded.clear()
+    eventually(lambda: len(over) == 2)
+    assert len(here.findings()) == 1
+
+
+def test_a_flood_without_end_is_judged_too(start, monkeypatch):
+    """The longest hold is a bound."""
+    monkeypatch.setattr("hsmtrail.judge.LONGEST_HOLD", 0.2)
+    _, arrived, over, _ = start(breath=0.0, flooded=lambda: True)
+    for judged in (2, 3):
+        arrived.set()
+        eventually(lambda judged=judged: len(over) == judged)
+
+
 def test_a_rest_ends_with_the_service(start):
     """Nobody waits for it, were it an hour."""
     judge = start(breath=3600.0)[3]
