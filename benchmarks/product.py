@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAM = (sys.executable, "-m", "hsmtrail")
 START_SECONDS, STOP_SECONDS, QUIET_SECONDS = 60, 60, 5.0
-POLL = 0.02
+POLL = 0.05
 HEAD = 'data_dir = "data"\n[web]\naddress = "127.0.0.1:0"\n'
 COUNT = "SELECT count(*) AS n FROM records"
 
