@@ -85,9 +85,10 @@ def _cells(table: pa.Table) -> list[tuple[Any, ...]]:
 def _values(column: pa.ChunkedArray) -> list[Any]:
     """Moments that Python has not (infinity, before year 1, after 9999, nanoseconds) as Arrow's text for them."""
     try:
-        return column.to_pylist()
+        values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
-        return _as_text(column).to_pylist()
+        values = _as_text(column).to_pylist()
+    return values
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
