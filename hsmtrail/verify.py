@@ -139,7 +139,8 @@ def _store(
     except Misuse:
         raise
     except Failure as failure:
-        comparison.verdicts.append(Verdict(place, 0, 0, str(failure)))
+        what = f"was not compared with the evidence, so nothing is said of its rows: {failure}"
+        comparison.verdicts.append(Verdict(place, 0, 0, what))
     return comparison.counts, comparison.verdicts
 
 

@@ -51,6 +51,20 @@ def test_a_stopped_installation_is_proven(lived):
     assert all(head["sha256"] in table for head in found["heads"])
 
 
+def test_a_store_that_is_held_is_not_called_damaged(lived):
+    """The evidence is proven all the same; of the rows nothing is said, and the exit status says that."""
+    site, lines = lived
+    held = Database.open(site.folder / "data" / "store.duckdb")
+    try:
+        found = verified(site)
+    finally:
+        held.close()
+    (fault,) = found["faults"]
+    assert fault["what"].startswith("was not compared with the evidence, so nothing is said of its rows: ")
+    assert "held by" in fault["what"]
+    assert sum(head["records"] for head in found["heads"]) == lines
+
+
 def test_a_running_installation_is_proven(site):
     """While lines pour in, are stored and sealed."""
     site.write(site.text + '[spool]\nsegment_bytes = 65536\nseal_after = "1s"\n')
