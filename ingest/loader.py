@@ -51,15 +51,17 @@ class Gathered:
 
     batches: list[SpooledBatch]
     moments: int
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Parsed lines on their way into the store."""
+    """Parsed lines on their way into the store; `full` when more waited than is read at once."""
 
     batches: list[StoredBatch]
     rows: pl.DataFrame
     moments: int
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Loader:
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
         self._parsing = self._storing = 0.0
-        self._full = False
+        self._flooded = False
         self._stopping = threading.Event()
         self._drain = False
         self._failure: BaseException | None = None
@@ -135,8 +137,8 @@ class Loader:
         return 0.0 if waiting is None else max(0.0, (self._now() - waiting).total_seconds())
 
     def flooded(self) -> bool:
-        """Whether more waited than is read at once when it last looked."""
-        return self._full
+        """From a reading that found more than is read at once until one that did not is stored too."""
+        return self._flooded
 
     def status(self) -> LoaderStatus:
         return LoaderStatus(
@@ -163,7 +165,7 @@ class Loader:
             while (gathered := self._gather()).batches:
                 began = time.monotonic()
                 said = [stored_batch(batch) for batch in gathered.batches]
-                piece = Piece(said, rows_of(gathered.batches, self._parser), gathered.moments)
+                piece = Piece(said, rows_of(gathered.batches, self._parser), gathered.moments, gathered.full)
                 self._parsing = time.monotonic() - began
                 self._hand_over(piece)
                 del piece  # a large one; the next may be long in coming
@@ -185,8 +187,9 @@ class Loader:
                 break
             self._stopping.wait(POLL_SECONDS)
         self._gathered_at = time.monotonic()
-        self._full = size >= self._max_bytes
-        return Gathered(found, moments)
+        full = size >= self._max_bytes
+        self._flooded = self._flooded or full
+        return Gathered(found, moments, full)
 
     def _rest(self) -> float:
         return min(self._max_wait, SHARE * (self._parsing + self._storing))
@@ -220,6 +223,7 @@ class Loader:
             self._commits += 1
             self._records += stored.records
             self._copies += stored.copies
+            self._flooded = piece.full
             del piece  # a large one; the next may be long in coming
             self._on_stored(stored)
 
