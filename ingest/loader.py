@@ -137,8 +137,8 @@ class Loader:
         return 0.0 if waiting is None else max(0.0, (self._now() - waiting).total_seconds())
 
     def flooded(self) -> bool:
-        """From a reading that found more than is read at once until one that did not is stored too."""
-        return self._flooded
+        """From a reading that found more than is read at once until one that did not is stored too, or all is."""
+        return self._flooded and self.lag_seconds() > 0
 
     def status(self) -> LoaderStatus:
         return LoaderStatus(

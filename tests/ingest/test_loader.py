@@ -150,6 +150,18 @@ def test_large_spool_is_cut_into_pieces(db, tmp_path, receiver, ask):
     assert ask("SELECT count(*), count(DISTINCT batch) FROM records") == [(300, 30)]
 
 
+def test_a_flood_lasts_until_its_last_piece_is_stored(receiver, loading, eventually):
+    """Who waits for its end does not begin while the last lines, fewer than are read at once, are on their way."""
+    flooded = []
+    for number in range(9):
+        receiver.commit(*lines(50, number * 50))
+    loader = loading.start(max_bytes=4000, on_stored=lambda commit: flooded.append((commit.records, loader.flooded())))
+    loading.stored(450)
+    assert not loader.flooded()
+    assert len(flooded) > 2
+    assert [over for _, over in flooded] == [True] * (len(flooded) - 1) + [False]
+
+
 def test_lag_is_the_age_of_the_oldest_line(db, tmp_path, receiver, eventually):
     """The oldest line that a socket brought and that is not stored; imports do not count; 0.0 when all is stored."""
     old = utc_now() - timedelta(hours=1)
