@@ -36,6 +36,9 @@ TABLES = {
     "reviews": "reviews",
     "attestations": "attestations",
     "suppressions": "suppressions",
+    "observations": "observations",
+    "observed_settings": "observed_settings",
+    "observed_lists": "observed_lists",
 }
 """Tables that a case may fill, and what they are in the store."""
 
@@ -58,6 +61,9 @@ MADE = {
     "reviews": dict.fromkeys(("period_start", "period_end"), f"{DAY} 00:00:00"),
     "attestations": {"given_at": f"{DAY} 00:00:00"},
     "suppressions": {"match": "{}"},
+    "observations": {"imported_at": f"{DAY} 00:00:00", "left_out": "[]"},
+    "observed_settings": {},
+    "observed_lists": {},
     "room": {},
 }
 """What a column holds when the case does not say."""

@@ -91,9 +91,24 @@ SELECT id, detector, kind, title, subject, device, severity, first_seen, last_se
 FROM findings
 WHERE state = 'open';
 
--- What was told of each setting, and what took several away at once: emptying a list, deleting a client, a user or a
--- partition, erasing an HSM. A row says what its setting was from then on; value NULL: since then nobody knows (a reset to
--- defaults). What stood at a moment is the newest row of each setting up to it: docs/decisions/0029.
+-- What a value of a setting means, to tell whether two say the same: there are many words for what is there and for what is
+-- gone, and an audit mask is a set, however it is written.
+CREATE OR REPLACE MACRO meant(setting, value) AS CASE
+    WHEN value IN ('removed', 'deleted', 'revoked', 'cleared', 'unregistered') THEN 'removed'
+    WHEN value IN ('added', 'enabled', 'registered', 'updated', 'created') THEN 'added'
+    WHEN setting = 'audit mask' THEN array_to_string(list_sort(list_distinct(list_transform(
+        if(value <> 'all' AND regexp_full_match(value, '[fsamkurxgln]+'), string_split(value, ''),
+           list_filter(regexp_split_to_array(lower(value), '[^a-z]+'), lambda one: one <> '')),
+        lambda one: coalesce(MAP {
+            'failure': 'f', 'success': 's', 'access': 'a', 'manage': 'm', 'keymanage': 'k', 'usage': 'u', 'keyusage': 'u',
+            'first': 'r', 'external': 'x', 'logmanage': 'g', 'all': 'l', 'none': 'n'}[one], one)))), ',')
+    ELSE value
+END;
+
+-- What was told of each setting by commands and records, what console output showed of it, and what took several away at once:
+-- emptying a list, deleting a client, a user or a partition, erasing an HSM. A row says what its setting was from then on; value
+-- NULL: since then nobody knows (a reset to defaults). Output that shows what stands already is no row. What stood at a moment
+-- is the newest row of each setting up to it: docs/decisions/0029 and 0030.
 CREATE OR REPLACE VIEW settings_told AS
 WITH said AS (
     SELECT record_id, event_at, device, family, operation, setting, coalesce(partition, '') AS partition, value,
@@ -151,14 +166,73 @@ several AS (  -- what goes, as an expression over names of settings; within one 
            END, '', NULL
     FROM said WHERE operation IN ('config_clear', 'config_restore') AND starts_with(setting, 'appliance configuration')
 ),
-known AS (  -- also what was approved, though nothing was logged of it
+named AS (  -- by commands and approvals; also what was approved though nothing was logged of it
     SELECT device, setting, partition, min(event_at) AS since FROM one GROUP BY ALL
     UNION ALL
     SELECT DISTINCT device, setting, partition, CAST('-infinity' AS TIMESTAMP) FROM baseline
+),
+looked AS (
+    SELECT id AS observation, device, observed_at AS event_at, imported_by AS who FROM observations WHERE withdrawn_at IS NULL
+),
+seen AS (
+    SELECT looked.*, setting, partition, value,
+           if(ends_with(setting, ':514/udp'), regexp_replace(setting, ':514/udp$', ''), NULL) AS short
+    FROM observed_settings JOIN looked USING (observation)
+),
+shown AS (  -- a log target on the usual port has the name that commands gave it, which may lack the port
+    SELECT * FROM seen
+    WHERE short IS NULL OR NOT EXISTS (FROM named WHERE named.device = seen.device AND named.setting = short)
+       OR EXISTS (FROM named WHERE named.device = seen.device AND named.setting = seen.setting)
+    UNION ALL
+    SELECT * REPLACE (short AS setting) FROM seen
+    WHERE EXISTS (FROM named WHERE named.device = seen.device AND named.setting = short)
+),
+known AS (
+    FROM named
+    UNION ALL
+    SELECT device, setting, partition, min(event_at) AS since FROM shown GROUP BY ALL
+),
+absent AS (  -- what a list that shows all of its kind does not show
+    SELECT DISTINCT observation, device, event_at, who, known.setting, known.partition, observed_lists.gone AS value
+    FROM observed_lists
+    JOIN looked USING (observation)
+    JOIN known USING (device)
+    WHERE known.since <= event_at AND regexp_full_match(known.setting, members)
+      AND NOT EXISTS (FROM shown WHERE shown.observation = observed_lists.observation AND shown.setting = known.setting)
+),
+gone_with AS (  -- what belonged to it, as if it had been deleted by a command
+    SELECT observation, device, event_at, who, regexp_escape(setting || ' ') || '.*' AS gone, '' AS within
+    FROM absent WHERE regexp_matches(setting, '^(client|user) ')
+    UNION ALL
+    SELECT observation, device, event_at, who, concat('partition ', regexp_escape(partition), ' .*|client .* partition ', regexp_escape(partition)), ''
+    FROM absent WHERE setting = 'partition ' || partition
+    UNION ALL
+    SELECT observation, device, event_at, who, 'partition policy .*', partition
+    FROM absent WHERE setting = 'partition ' || partition
+),
+all_of_it AS (
+    SELECT device, setting, partition, value, event_at, 0::UBIGINT AS observation, record_id, who FROM one
+    UNION
+    SELECT device, known.setting, known.partition, several.value, several.event_at, 0, several.record_id, several.who
+    FROM several
+    JOIN known USING (device)
+    WHERE known.since <= several.event_at AND (within = '' OR known.partition = within) AND regexp_full_match(known.setting, gone)
+    UNION
+    SELECT device, setting, partition, value, event_at, observation, NULL, who FROM shown
+    UNION
+    SELECT device, setting, partition, value, event_at, observation, NULL, who FROM absent
+    UNION
+    SELECT device, known.setting, known.partition, 'removed', gone_with.event_at, observation, NULL, gone_with.who
+    FROM gone_with
+    JOIN known USING (device)
+    WHERE known.since <= gone_with.event_at AND (within = '' OR known.partition = within) AND regexp_full_match(known.setting, gone)
+),
+in_order AS (
+    SELECT *, lag(value) OVER earlier AS before, row_number() OVER earlier AS nth
+    FROM all_of_it
+    WINDOW earlier AS (PARTITION BY device, setting, partition ORDER BY event_at, observation, record_id)
 )
-SELECT device, setting, partition, value, event_at, record_id, who FROM one
-UNION
-SELECT device, known.setting, known.partition, several.value, several.event_at, several.record_id, several.who
-FROM several
-JOIN known USING (device)
-WHERE known.since <= several.event_at AND (within = '' OR known.partition = within) AND regexp_full_match(known.setting, gone);
+SELECT device, setting, partition, value, event_at, record_id, who,
+       if(observation = 0, 'told', 'observed') AS source, observation, before
+FROM in_order
+WHERE observation = 0 OR nth = 1 OR meant(setting, value) IS DISTINCT FROM meant(setting, before);
