@@ -123,9 +123,20 @@ class Duty:
         return Again(changed, tuple(failed))
 
     def try_out(self, identifier: str, since: datetime, until: datetime) -> list[Tried]:
-        """What the detector gives for a span, beside what is there. Nothing is written. Raises CannotJudge."""
+        """What the detector gives for a span, beside what is there. Nothing is written. Raises CannotJudge.
+
+        A state that was judged before is judged at that moment: findings say what was true then.
+        """
         detector = next(one for one in self.detectors if one.id == identifier)
-        return trying.try_out(self._db, detector, Span(since, until), self._limits.seconds_for_history)
+        judged, every = self._looked.get(identifier), duration(detector.every) or timedelta(seconds=1)
+        when = Moment(judged, judged - every) if judged else Moment(until, since)
+        return trying.try_out(self._db, detector, Span(since, until), when, self._limits.seconds_for_history)
+
+    def waiting(self, identifier: str) -> int:
+        """Stored batches that the detector, in whatever version, has still to judge; none of one that never judged."""
+        with self._db.reader() as cursor:
+            last = runs.last_position(cursor)
+        return last - max((position for (one, _), position in self._judged.items() if one == identifier), default=last)
 
     def _judge(self, detectors: Sequence[Detector], *, everything: bool = False) -> list[Run]:
         """Those that failed last come last, so that they delay nobody."""

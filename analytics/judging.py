@@ -57,7 +57,7 @@ def judge_touched(db: Store, detector: Detector, spans: list[Span], when: Moment
         return Judged()
     with db.reader() as cursor:
         if detector.kind == "state":
-            return _state(cursor, detector, when, seconds)
+            return judge_state(cursor, detector, when, seconds)
         return _zones(cursor, detector, spans, seconds)
 
 
@@ -65,11 +65,12 @@ def judge_span(db: Store, detector: Detector, span: Span, when: Moment, seconds:
     """Everything that a change of its surroundings in this span may have changed. Raises CannotJudge."""
     with db.reader() as cursor:
         if detector.kind == "state":
-            return _state(cursor, detector, when, seconds)
+            return judge_state(cursor, detector, when, seconds)
         return _zones(cursor, detector, [span], seconds)
 
 
-def _state(cursor: duckdb.DuckDBPyConnection, detector: Detector, when: Moment, seconds: float) -> Judged:
+def judge_state(cursor: duckdb.DuckDBPyConnection, detector: Detector, when: Moment, seconds: float) -> Judged:
+    """What is true at a moment, and what came and went since the judgement before. Raises CannotJudge."""
     window = Span(Span(when.at, when.at).widened(detector.looks_back).begin, when.at)
     rows = ask(cursor, detector, window.begin, window.end, seconds, when.before)
     return Judged(rows=tuple(row for row in rows if row.severity is not None), window=window)

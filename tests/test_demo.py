@@ -11,6 +11,7 @@ import sys
 import tomllib
 import urllib.error
 import urllib.request
+from contextlib import redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -22,7 +23,9 @@ from hsmtrail.demo_receivers import Call, Mail, Receivers
 from hsmtrail.demo_screen import Screen
 from hsmtrail.demo_sending import BURST, PAUSE, Wires, framed
 from hsmtrail.demo_verdict import Found, read_finding, verdict
+from hsmtrail.desk import open_desk, utc_now
 from hsmtrail.failures import Failure, Misuse
+from support.typed import typed
 
 SECRET = "whsec_c2VjcmV0LWZvci10aGUtdGVzdHM="
 AT = datetime.fromisoformat("2026-11-18 21:48")
@@ -186,18 +189,64 @@ def test_a_lost_line_is_a_failure(loss):
     demo.nothing_lost([listener, listener])
 
 
-def test_whole_line_kept(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The folder of a demo that kept everything, and what was printed."""
+    folder, printed = tmp_path_factory.mktemp("demo") / "d", io.StringIO()
+    with redirect_stdout(printed):
+        assert demo.run(folder, keep=True, today=date(2026, 11, 24)) == 0, printed.getvalue()
+    return folder, printed.getvalue()
+
+
+def test_whole_line_kept(kept):
     """Every story is told, nothing else is alarmed, alerts arrive; configuration, data and pack stay with --keep."""
-    assert demo.run(tmp_path / "d", keep=True, today=date(2026, 11, 24)) == 0, capsys.readouterr().out
-    printed = capsys.readouterr().out
+    folder, printed = kept
     assert "2026-W47" in printed
     assert "0 lost" in printed
     assert "MISSING" not in printed
     assert "15 detectors found what the stories hold; nothing else is above low." in printed
-    settings = tomllib.loads((tmp_path / "d" / "hsmtrail.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((folder / "hsmtrail.toml").read_text(encoding="utf-8"))
     assert [device["name"] for device in settings["device"]] == list(demo.SOURCES)
-    assert (tmp_path / "d" / "data" / "store.duckdb").is_file()
-    assert list((tmp_path / "d" / "data" / "packs").glob("**/*.html"))
+    assert (folder / "data" / "store.duckdb").is_file()
+    assert list((folder / "data" / "packs").glob("**/*.html"))
+
+
+LATE = """\
+<86>Nov 21 04:11:30 hsm-ams-1 sshd[25999]: Failed password for invalid user root from 203.0.113.77 port 33990 ssh2
+<174>Nov 18 12:00:00 hsm-ams-2 lunash [99]: info : 0 : Command: ntls ipcheck disable  : opsadmin : 192.0.2.50/40000
+"""
+
+
+def tried(settings, wanted=()):
+    """How each episode of each detector differs from what was found; of all detectors, or of the wanted."""
+    desk = open_desk(settings)
+    try:
+        return {
+            one.id: [row.difference for row in desk.duty.try_out(one.id, datetime(2026, 11, 1), utc_now())]
+            for one in desk.duty.detectors
+            if not wanted or one.id in wanted
+        }
+    finally:
+        desk.db.close()
+
+
+def test_trying_what_ran_shows_no_difference(kept):
+    """Of no detector, of either kind: neither right after the service, nor when late lines were judged."""
+    settings = config.load(kept[0] / "hsmtrail.toml")
+    rows = tried(settings)
+    assert {word for row in rows.values() for word in row} == {"same"}
+    assert rows["AUTH-03"] == ["same"]
+    assert "same" in rows["CONF-07"]
+    (kept[0] / "late.log").write_text(LATE, encoding="utf-8")
+    options = ("--config", str(kept[0] / "hsmtrail.toml"))
+    changed = ("AUTH-03", "PRIV-03", "CONF-02", "CONF-07", "LOGS-01")
+    assert typed("import", str(kept[0] / "late.log"), *options).returncode == 0
+    assert typed("detectors", "run", *changed, *options).returncode == 0
+    rows = tried(settings, changed)
+    assert {word for row in rows.values() for word in row} == {"same"}
+    assert rows["CONF-02"] == ["same"]
+    last = typed("detectors", "try", "AUTH-03", "--since", "2026-11-01", *options).stdout.splitlines()[-1]
+    assert last == "no difference: it finds what it found"
 
 
 def test_whole_line_cleaned_up(tmp_path, monkeypatch, capsys):

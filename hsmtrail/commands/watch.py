@@ -101,13 +101,20 @@ def try_detector(
     from hsmtrail.client import ask
     from hsmtrail.errands.detectors import TryDetector
 
-    rows = ask(configuration(config), TryDetector(id=identifier, since=since))
+    tried = ask(configuration(config), TryDetector(id=identifier, since=since))
     if form is Form.JSON:
-        print_json(rows)
+        print_json(tried["rows"])
         return
-    print_table(
-        "", rows, ("difference", "severity", "subject", "first_seen", "last_seen", "columns"), "it found nothing"
-    )
+    columns = ("difference", "severity", "subject", "first_seen", "last_seen", "columns")
+    print_table("", tried["rows"], columns, "it found nothing")
+    typer.echo(_differences([row["difference"] for row in tried["rows"]]))
+    if tried["waiting"]:
+        typer.echo(f"{tried['waiting']} newer batches wait to be judged: `hsmtrail detectors run {identifier}`")
+
+
+def _differences(found: list[str]) -> str:
+    told = [f"{found.count(word)} {word}" for word in ("new", "changed", "gone") if word in found]
+    return f"difference: {', '.join(told)}" if told else "no difference: it finds what it found"
 
 
 @findings.command("list")

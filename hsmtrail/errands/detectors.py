@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from analytics.asking import CannotJudge
 from hsmtrail.errands import Errand, Role
-from hsmtrail.failures import Misuse
+from hsmtrail.failures import Failure, Misuse
 from hsmtrail.formats import instant, plain
 from hsmtrail.moments import since
 
 if TYPE_CHECKING:
+    from analytics.trying import Tried
     from hsmtrail.desk import Desk
 
 
@@ -47,21 +49,26 @@ class TryDetector(Errand):
     id: str
     since: str = "30d"
 
-    def answer(self, desk: Desk) -> list[dict[str, Any]]:
+    def answer(self, desk: Desk) -> dict[str, Any]:
+        """`rows`: each with its difference; `waiting`: batches that it has still to judge."""
         _known(desk, [self.id])
-        episodes = desk.duty.try_out(self.id, since(self.since, desk.now()), desk.now())
-        return [
-            {
-                "difference": tried.difference,
-                "subject": tried.episode.subject,
-                "severity": tried.severity,
-                "first_seen": instant(tried.episode.first_seen),
-                "last_seen": instant(tried.episode.last_seen),
-                "record_count": len(tried.episode.evidence),
-                "columns": {key: plain(value) for key, value in tried.episode.columns.items()},
-            }
-            for tried in episodes
-        ]
+        try:
+            found = desk.duty.try_out(self.id, since(self.since, desk.now()), desk.now())
+        except CannotJudge as error:
+            raise Failure(f"{self.id} gave no answer: {error}") from None
+        return {"waiting": desk.duty.waiting(self.id), "rows": [_row(tried) for tried in found]}
+
+
+def _row(tried: Tried) -> dict[str, Any]:
+    return {
+        "difference": tried.difference,
+        "subject": tried.episode.subject,
+        "severity": tried.severity,
+        "first_seen": instant(tried.episode.first_seen),
+        "last_seen": instant(tried.episode.last_seen),
+        "record_count": tried.episode.record_count,
+        "columns": {key: plain(value) for key, value in tried.episode.columns.items()},
+    }
 
 
 def _known(desk: Desk, ids: list[str]) -> None:

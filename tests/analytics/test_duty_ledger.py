@@ -272,12 +272,48 @@ def test_trying_shows_what_differs_and_writes_nothing(tmp_path):
     assert here.findings() == before
 
 
-def test_trying_a_state_judges_the_end_of_the_span(tmp_path):
-    """At 11:00 it was off; what is open now would be gone at 09:00."""
-    here = bench(tmp_path, query=STATE, kind="state")
-    here.arrive(OFF)
-    assert [one.difference for one in here.duty.try_out("TEST-01", at("08:00:00"), at("11:00:00"))] == ["changed"]
-    assert [one.difference for one in here.duty.try_out("TEST-01", at("08:00:00"), at("09:00:00"))] == ["gone"]
+CAME_AND_WENT = STATE.replace("event_at <= $window_end", "event_at > $judged_until AND event_at <= $window_end")
+
+
+def test_trying_a_state_judges_the_moment_of_its_last_judgement(tmp_path):
+    """What it says then is what it said, however much later it is tried; one that never ran is judged at the end."""
+    here = bench(tmp_path, query=STATE, kind="state", every="5m")
+    here.arrive(OFF, judge=False)
+    assert [one.difference for one in here.duty.try_out("TEST-01", at("08:00:00"), at("11:00:00"))] == ["new"]
+    here.duty.run()
+    for until in ("12:30:00", "23:00:00"):
+        assert [one.difference for one in here.duty.try_out("TEST-01", at("08:00:00"), at(until))] == ["same"]
+    here.begin_duty()
+    assert [one.difference for one in here.duty.try_out("TEST-01", at("22:00:00"), at("23:00:00"))] == ["same"]
+
+
+def test_trying_a_state_knows_what_came_and_went(tmp_path):
+    """It was off between two judgements: found by the first of them, closed by the second, and no difference."""
+    here = bench(tmp_path, query=CAME_AND_WENT, kind="state", every="5m")
+    here.duty.run()
+    here.arrive([{**OFF[0], "time": "12:00:10"}], judge=False)
+    for now in ("12:00:30", "12:01:00"):
+        here.now = at(now)
+        here.duty.run()
+    assert [one.disposition for one in here.findings()] == ["cleared"]
+    assert [one.difference for one in here.duty.try_out("TEST-01", at("08:00:00"), here.now)] == ["same"]
+
+
+def test_trying_says_what_is_allowed_and_what_waits(tmp_path):
+    """What an allow-list hides opens no finding and is no difference; batches that nobody judged are counted."""
+    here = bench(tmp_path)
+    here.put(
+        "suppressions",
+        """
+        detector | match                     | owner | reason | starts_at        | ends_at
+        TEST-01  | {"device": "hsm1"}        | ops   | drill  | 2026-11-01 00:00 | 2026-12-01 00:00
+        """,
+    )
+    assert here.duty.waiting("TEST-01") == 0
+    here.arrive(FAILED)
+    assert [one.difference for one in here.duty.try_out("TEST-01", at("09:00:00"), at("11:00:00"))] == ["allowed"]
+    here.arrive([{**FAILED[0], "device": "hsm2"}], judge=False)
+    assert here.duty.waiting("TEST-01") == 1
 
 
 def test_trying_says_when_the_detector_cannot_answer(tmp_path):
