@@ -157,15 +157,22 @@ def _detector(source: Source, path: Path, written: dict[str, Any]) -> Detector:
     )
 
 
-def load_all(folders: Sequence[Path] = (), overrides: Mapping[str, Override] | None = None) -> Detectors:
-    """The built-in ones, then each folder on top: the same id there replaces. Then the site's own values."""
+def load_all(
+    folders: Sequence[Path] = (),
+    overrides: Mapping[str, Override] | None = None,
+    last_good: Mapping[str, str] | None = None,
+) -> Detectors:
+    """The built-in ones, then each folder on top: the same id there replaces. Then the site's own values.
+
+    `last_good`: by path, the text that is used where a file is broken now; its mistakes are told all the same.
+    """
     mistakes: list[Mistake] = []
     found: dict[str, Detector] = {}
     broken: dict[str, Detector | None] = {}
     for folder in (BUILT_IN, *folders):
         if not folder.is_dir():
             mistakes.append(Mistake(str(folder), 1, "is no folder"))
-        found |= _folder(folder, mistakes, broken)
+        found |= _folder(folder, mistakes, broken, last_good or {})
     known: dict[str, Detector | None] = {**found, **broken}  # a broken file's own header says what it takes
     judged = {
         name: _overridden(one, (overrides or {}).get(name), mistakes) for name, one in sorted(known.items()) if one
@@ -178,19 +185,32 @@ def load_all(folders: Sequence[Path] = (), overrides: Mapping[str, Override] | N
     return Detectors(tuple(detectors), tuple(mistakes))
 
 
-def _folder(folder: Path, mistakes: list[Mistake], broken: dict[str, Detector | None]) -> dict[str, Detector]:
+def _folder(
+    folder: Path, mistakes: list[Mistake], broken: dict[str, Detector | None], last_good: Mapping[str, str]
+) -> dict[str, Detector]:
     found: dict[str, Detector] = {}
     for path in sorted(folder.glob("*.sql")):
         try:
             detector = load(path)
         except DetectorError as error:
             mistakes += error.mistakes
-            broken |= {error.identifier: error.detector} if error.identifier else {}
-            continue
+            before = _before(path, last_good)
+            if before is None:
+                broken |= {error.identifier: error.detector} if error.identifier else {}
+                continue
+            detector = before
         if detector.id in found:
             mistakes.append(Mistake(path.name, 1, f"{detector.id} is in {found[detector.id].path.name} too"))
         found[detector.id] = detector
     return found
+
+
+def _before(path: Path, last_good: Mapping[str, str]) -> Detector | None:
+    """What the file said when it was last without a mistake."""
+    try:
+        return _checked(path, last_good[str(path)])
+    except (KeyError, DetectorError):
+        return None
 
 
 def _overridden(detector: Detector, override: Override | None, mistakes: list[Mistake]) -> Detector:

@@ -34,6 +34,7 @@ class Desk:
     lag_seconds: Callable[[], float]
     service_pid: int | None
     user: str
+    detector_mistakes: tuple[str, ...] = ()
 
     def on_behalf_of(self, user: str) -> Desk:
         return dataclasses.replace(self, user=user)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hsmtrail import wiring
+from hsmtrail import last_good, wiring
 from hsmtrail.api import Door, application
 from hsmtrail.check import examine
 from hsmtrail.config import load
@@ -28,6 +28,7 @@ from hsmtrail.schedule import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from hsmtrail.config import Configuration
@@ -126,7 +127,12 @@ class Service:
         loader = wiring.loader(
             db, self.configuration, patterns, lambda _: arrived.set(), lambda: _soon(loop, self._fail)
         )
-        duty = wiring.duty(db, self.configuration, utc_now, lambda: utc_now() - timedelta(seconds=loader.lag_seconds()))
+        detectors = last_good.detectors(self.configuration)
+
+        def complete_until() -> datetime:
+            return utc_now() - timedelta(seconds=loader.lag_seconds())
+
+        duty = wiring.duty(db, self.configuration, utc_now, complete_until, detectors)
         judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set), flooded=loader.flooded)
         desk = Desk(
             configuration=self.configuration,
@@ -138,6 +144,7 @@ class Service:
             lag_seconds=loader.lag_seconds,
             service_pid=os.getpid(),
             user="service",
+            detector_mistakes=tuple(map(str, detectors.mistakes)),
         )
         sending = asyncio.create_task(outbox.run(self._stop, self._wake))
         parts.push_async_callback(_finished, sending)

@@ -53,6 +53,7 @@ class Child:
     pause: float = 0.5
     due: float = 0.0
     refused: bool = field(default=False)
+    ran: bool = field(default=False)
 
     def start(self, now: float) -> None:
         environment = {**KEEP_MEMORY, **os.environ}
@@ -68,8 +69,10 @@ class Child:
             self.start(now)
 
     def _ended(self, now: float, status: int) -> None:
+        """One that refuses at its first start refuses for good; one that ran before waits for files to be mended."""
         self.process = None
-        self.refused = status == USED_WRONGLY
+        self.ran = self.ran or status != USED_WRONGLY
+        self.refused = not self.ran
         self.pause = 0.5 if now - self.started > STEADY else min(self.pause * 2, LONGEST_PAUSE)
         self.due = now + self.pause
         log.error("ended", extra={"facts": {"role": self.role, "status": status, "again_in_seconds": self.pause}})

@@ -25,7 +25,7 @@ from reports.settings import DetectorNote, PackSettings, RoleLimit
 from store.writer import stored_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -140,8 +140,16 @@ def overrides(configuration: Configuration | None) -> dict[str, Override]:
     }
 
 
-def all_detectors(configuration: Configuration | None) -> Detectors:
-    return load_all(folders(configuration, "detector_folders"), overrides(configuration))
+def all_detectors(configuration: Configuration | None, last_good: Mapping[str, str] | None = None) -> Detectors:
+    return load_all(folders(configuration, "detector_folders"), overrides(configuration), last_good)
+
+
+def sound_detectors(configuration: Configuration) -> Detectors:
+    """All of them; Misuse when one of the files is wrong."""
+    detectors = all_detectors(configuration)
+    if detectors.mistakes:
+        raise Misuse("\n".join(["detectors:", *(f"  {mistake}" for mistake in detectors.mistakes)]))
+    return detectors
 
 
 def detector_mistakes(configuration: Configuration | None) -> list[str]:
@@ -163,11 +171,10 @@ def duty(
     configuration: Configuration,
     now: Callable[[], datetime],
     complete_until: Callable[[], datetime] | None = None,
+    detectors: Detectors | None = None,
 ) -> Duty:
-    """All detectors, told about by the configured sinks; Misuse when one of the files is wrong."""
-    detectors = all_detectors(configuration)
-    if detectors.mistakes:
-        raise Misuse("\n".join(["detectors:", *(f"  {mistake}" for mistake in detectors.mistakes)]))
+    """These detectors, or all: then Misuse when one of the files is wrong. Told about by the configured sinks."""
+    detectors = detectors or sound_detectors(configuration)
     return Duty(
         db,
         detectors,

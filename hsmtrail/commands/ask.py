@@ -155,17 +155,23 @@ def _print_evidence(evidence: dict[str, Any], blocked: str) -> None:
 
 
 def _print_reading(service: dict[str, Any]) -> None:
-    """Patterns that are broken, and what none of them knows."""
-    mistakes, forms = service["patterns"]["mistakes"], service["unknown_forms"]
-    if mistakes:
-        typer.echo("patterns  BROKEN: the files are not in force, the last good set is")
-    for mistake in mistakes:
-        typer.echo(f"          {mistake}")
+    """Patterns and detectors that are broken, and what no pattern knows."""
+    _print_mistakes("patterns", "the files are not in force, the last good set is", service)
+    _print_mistakes("detectors", "what is wrong is not in force, its last good text is", service)
+    forms = service["unknown_forms"]
     if not forms["forms"]:
         return
     title = f"{forms['forms']:,} forms of message that no pattern knows, since {forms['since'][:10]}: the most frequent"
     print_table(title, forms["frequent"], FORM_COLUMNS, "")
     print_table("the newest", forms["newest"], FORM_COLUMNS, "")
+
+
+def _print_mistakes(what: str, since: str, service: dict[str, Any]) -> None:
+    mistakes = service[what]["mistakes"]
+    if mistakes:
+        typer.echo(f"{what:<10}BROKEN: {since}")
+    for mistake in mistakes:
+        typer.echo(f"          {mistake}")
 
 
 ZONE_COLUMNS = ("device", "zone", "configured", "records", "first_seen", "last_seen")

@@ -47,6 +47,7 @@ class ShowStatus(Errand):
                 "runs": _runs(cursor),
                 "deliveries": _deliveries(cursor),
                 "patterns": _patterns(desk),
+                "detectors": {"mistakes": [shown(one, 1000) for one in desk.detector_mistakes[:MOST_MISTAKES]]},
                 **(_learned(cursor, desk.now()) if self.forms else {}),
             }
             evidence = evidence_status(desk.configuration, cursor, desk.now())

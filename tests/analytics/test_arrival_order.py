@@ -1,6 +1,7 @@
 """The law of every detector of episodes: how its records arrive makes no difference to what is found."""
 
 import json
+import os
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,6 +13,9 @@ from analytics.case_tables import fill, moment_of
 from analytics.cases import cases_path, read_cases
 from analytics.detector import load_all
 from support.bench import Bench, at, in_memory
+
+EXAMPLES = int(os.environ.get("HSMTRAIL_ARRIVALS", "8"))
+"""Of each detector; 200 are shown before a release."""
 
 PHASES = (Phase.explicit, Phase.generate)
 """No shrinking: a counterexample of ten rows is read soon enough, and a failing run ends."""
@@ -97,7 +101,9 @@ def test_any_order_delay_cutting_and_repeating_of_arrival_finds_the_same(detecto
     """Also when judged after each batch, with copies in between."""
     cases = read_cases(cases_path(detector))
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=PHASES)
+    @settings(
+        max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=PHASES
+    )
     @given(arrivals(cases))
     def check(arrival):
         at_once = found(detector, arrival.rows, [tuple(range(len(arrival.rows)))], arrival.context)

@@ -38,6 +38,24 @@ def test_a_child_that_refuses_is_not_started_again():
     assert trial.process is None
 
 
+def test_a_child_that_ran_and_then_refuses_is_tried_again():
+    """A file was broken after the start: the other process goes on, and this one comes back when it is mended."""
+    trial = child("raise SystemExit(1)")
+    trial.tend(0.0)
+    eventually(lambda: trial.process.poll() is not None)
+    trial.tend(0.5)
+    trial.arguments[-1] = "raise SystemExit(2)"
+    for moment in (2.0, 10.0):
+        trial.tend(moment)
+        eventually(lambda: trial.process.poll() is not None)
+        trial.tend(moment + 1)
+        assert not trial.refused
+    trial.arguments[-1] = "import signal; signal.pause()"
+    trial.tend(60.0)
+    assert trial.process.poll() is None
+    trial.stop()
+
+
 def test_a_child_is_stopped_by_sigterm():
     """Stopping waits for a clean end."""
     trial = child("import signal; signal.pause()")
