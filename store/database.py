@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from store import migrate
+from store.asked import Asked
 from store.copies import KnownPaths
 from store.inserting import ROW_GROUP
 from store.narrow import Narrow
@@ -68,6 +69,8 @@ class Database:
         self.path = path
         self.narrow = Narrow()
         """How records are written; within a transaction only."""
+        self.asked = Asked(self.transaction)
+        """Who asked what."""
         self._paths: KnownPaths | None = None
         self._connection = connection
         self._writing = threading.Lock()
@@ -117,6 +120,7 @@ class Database:
 
     def close(self) -> None:
         """Let writers end, then close; DuckDB moves its log into the file."""
+        self.asked.close()
         with self._writing:
             _close(self._connection, self.path)
 

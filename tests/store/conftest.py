@@ -14,9 +14,11 @@ def db(tmp_path):
 
 @pytest.fixture
 def ask(db):
-    """Rows of a question, as the last commit has them."""
+    """Rows of a question, as the last commit has them; all that was asked is written down before, unless told not to."""
 
-    def rows(sql, parameters=None):
+    def rows(sql, parameters=None, *, written=True):
+        if written:
+            db.asked.written()
         with db.reader() as cursor:
             return cursor.execute(sql, parameters).fetchall()
 

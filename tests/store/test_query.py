@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from store import functions
+from store.database import Database
 from store.guard import check
 from store.query import QueryFailed, Refused, Stopped, run_query
 from store.writer import store_batches
@@ -306,7 +307,36 @@ def test_answer_stands_when_it_cannot_be_written_down(query, db, caplog):
     with db.transaction() as cursor:
         cursor.execute("DROP TABLE queries")
     assert query("SELECT 1").table.num_rows == 1
-    assert [record.message for record in caplog.records] == ["question_not_written_down"]
+    db.asked.written()
+    assert [record.message for record in caplog.records] == ["questions_not_written_down"]
+
+
+def test_no_answer_waits_for_a_writer(query, ask, db):
+    """While records are being stored, questions are answered; all are written down afterwards, in their order."""
+    with db.transaction() as cursor:
+        cursor.execute("DELETE FROM queries")
+        for number in range(3):
+            assert query(f"SELECT {number}").table.num_rows == 1
+        assert ask("SELECT count(*) FROM queries", written=False) == [(0,)]
+    assert ask("SELECT sql FROM queries") == [("SELECT 0",), ("SELECT 1",), ("SELECT 2",)]
+
+
+def test_questions_are_written_down_before_the_store_closes(tmp_path):
+    """Also those of its last moment."""
+    db = Database.open(tmp_path / "closing.duckdb")
+    for number in range(50):
+        run_query(db, f"SELECT {number}", None, seconds=10, rows=10, asked_by="analyst")
+    db.close()
+    again = Database.open(tmp_path / "closing.duckdb")
+    with again.reader() as cursor:
+        assert cursor.execute("SELECT count(*) FROM queries").fetchall() == [(50,)]
+    again.close()
+
+
+def test_a_question_about_questions_has_all_before_it(query):
+    """Who has just asked sees that."""
+    query("SELECT 'before'")
+    assert query("SELECT sql FROM queries").table.to_pylist() == [{"sql": "SELECT 'before'"}]
 
 
 def test_temporary_types_of_a_pivot_are_gone(query, ask):
