@@ -1,13 +1,15 @@
-"""The configuration of each device, rebuilt from what its lines said: the last value of every setting at a moment."""
+"""The configuration of each device, rebuilt from what its lines said and console output showed: every setting at a moment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import duckdb
+
+Source = Literal["told", "observed"]
 
 GONE = ("removed", "deleted", "revoked", "cleared", "unregistered")
 """Values that say that there is no such thing any more."""
@@ -24,9 +26,11 @@ WATCHED = (
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One setting as it was last told; partition is '' for settings of the whole device.
+    """One setting as it was last told or seen; partition is '' for settings of the whole device.
 
-    `value` is None when something was told since that leaves it open: a reset to the version's defaults.
+    `value` is None when something was told since that leaves it open: a reset to the version's defaults. `meant` is the
+    same for two values that mean the same. Of console output (source 'observed') `observation` is its id, `record_id` is
+    None, and `before` is the value that stood until then by what commands told: the two contradict one another.
     """
 
     device: str
@@ -34,26 +38,30 @@ class Observed:
     partition: str
     value: str | None
     event_at: datetime
-    record_id: int
+    record_id: int | None
     who: str
+    source: Source
+    observation: int
+    before: str | None
+    meant: str | None
 
 
 OBSERVED = """
-SELECT device, setting, partition,
-    arg_max_null(value, (event_at, record_id)) AS value,
-    max(event_at) AS event_at,
-    arg_max(record_id, (event_at, record_id)) AS record_id,
-    arg_max(who, (event_at, record_id)) AS who
-FROM settings_told
-WHERE event_at <= $at
-  AND len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
-GROUP BY ALL
+SELECT device, setting, partition, newest.value, newest.event_at, newest.record_id, newest.who, newest.source,
+    newest.observation, newest.before, meant(setting, newest.value)
+FROM (
+    SELECT device, setting, partition, arg_max(told, (event_at, observation, record_id)) AS newest
+    FROM settings_told AS told
+    WHERE event_at <= $at
+      AND len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
+    GROUP BY ALL
+)
 ORDER BY device, setting, partition
 """
 
 
 def observed(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Observed]:
-    """Every setting that was ever told, as it stood at that moment, in order.
+    """Every setting that was ever told or seen, as it stood at that moment, in order.
 
     Emptying a list empties its members, and what belonged to a deleted client, user or partition is gone with it: the
     view settings_told says so (docs/decisions/0029).

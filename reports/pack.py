@@ -81,6 +81,6 @@ def _shown_records(found: findings.Findings, state: configuration.Configuration,
     """The lines that the pack links to."""
     return [
         *(record for finding in (*found.open, *found.covered, *found.handled) for record in finding.records),
-        *(difference.record_id for difference in state.differences),
+        *(difference.record_id for difference in state.differences if difference.record_id is not None),
         *(row.record_id for row in trust.unread),
     ]

@@ -23,7 +23,10 @@ GONE = ("removed", "deleted", "revoked", "cleared", "unregistered")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting whose last observed value is not the approved one."""
+    """A setting whose last observed value is not the approved one.
+
+    What console output showed has no record: `file` and its `sha256` are the evidence, `who` has imported it.
+    """
 
     device: str
     setting: str
@@ -33,7 +36,9 @@ class Difference:
     observed: str
     since: datetime
     who: str
-    record_id: int
+    record_id: int | None
+    file: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
