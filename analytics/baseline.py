@@ -23,8 +23,8 @@ class Compared:
     """One setting: `approved` and `observed` are None when there is none; 'gone' was never approved and is no more.
 
     `since`: how long it has not been observed, from the first line of the device on, or from a reset. `source` says
-    whether a command told it or console output showed it; `told` is what commands had told when the output showed another
-    value. `confirmed_at`: when console output last showed the same again.
+    whether a command told it or console output showed it; `told` is what commands had told when the output showed
+    another value. `confirmed_at`: when console output last showed the same again.
     """
 
     device: str
@@ -76,7 +76,8 @@ def compare(cursor: duckdb.DuckDBPyConnection, at: datetime) -> list[Compared]:
     }
     keys = sorted(approved.keys() | seen.keys() | watched)
     return [
-        _compared(key, approved.get(key, (None, None)), seen.get(key), heard.get(key[0]), shown.get(key)) for key in keys
+        _compared(key, approved.get(key, (None, None)), seen.get(key), heard.get(key[0]), shown.get(key))
+        for key in keys
     ]
 
 

@@ -1,4 +1,4 @@
-"""The configuration of each device, rebuilt from what its lines said and console output showed: every setting at a moment."""
+"""The configuration of each device at any moment, rebuilt from what its lines said and console output showed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Observed:
     """One setting as it was last told or seen; partition is '' for settings of the whole device.
 
     `value` is None when something was told since that leaves it open: a reset to the version's defaults. `meant` is the
-    same for two values that mean the same. Of console output (source 'observed') `observation` is its id, `record_id` is
-    None, and `before` is the value that stood until then by what commands told: the two contradict one another.
+    same for two values that mean the same. Of console output (source 'observed') `observation` is its id, `record_id`
+    is None, and `before` is the value that stood until then by what commands told: the two contradict one another.
     """
 
     device: str
