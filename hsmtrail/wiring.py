@@ -153,7 +153,9 @@ def sound_detectors(configuration: Configuration) -> Detectors:
 
 
 def detector_mistakes(configuration: Configuration | None) -> list[str]:
-    return list(map(str, all_detectors(configuration).mistakes))
+    """In the files and in what the configuration says of them."""
+    found = load_all(folders(configuration, "detector_folders"), overrides(configuration), thorough=True)
+    return list(map(str, found.mistakes))
 
 
 def pattern_mistakes(configuration: Configuration | None) -> list[str]:

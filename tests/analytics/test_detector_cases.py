@@ -9,7 +9,7 @@ from analytics.detector import load, load_all
 from analytics.state import GONE, MOMENTARY
 from support.bench import write_detector
 
-DETECTORS = load_all()
+DETECTORS = load_all(thorough=True)
 CASES = [(detector, case) for detector in DETECTORS for case in read_cases(cases_path(detector))]
 
 
