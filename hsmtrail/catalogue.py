@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hsmtrail import context, wiring
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from analytics.detector import Detector
     from hsmtrail.config import Configuration
 
 
@@ -27,6 +31,11 @@ def catalogue(configuration: Configuration | None) -> list[dict[str, Any]]:
     ]
 
 
+def mistakes(configuration: Configuration | None) -> list[str]:
+    """Why a file of the site, or what the configuration says of a detector, is not in use."""
+    return list(map(str, wiring.all_detectors(configuration).mistakes))
+
+
 def source(configuration: Configuration | None, identifier: str) -> str:
     """The file's text, as it was read."""
     return next(detector.text for detector in wiring.all_detectors(configuration) if detector.id == identifier)
@@ -42,3 +51,38 @@ def run_all_cases(configuration: Configuration | None, identifiers: list[str]) -
         if not identifiers or detector.id in identifiers
         for result in run_cases(detector)
     ]
+
+
+def coverage_rows(configuration: Configuration | None) -> list[dict[str, Any]]:
+    """Each demand with the detectors that serve it, then each detector with what it cannot see.
+
+    Keys: kind (recommendation, clause, technique, detector), name, what, detectors, otherwise, logs_show, blind_spots.
+    """
+    from analytics.coverage import coverage
+
+    detectors = wiring.all_detectors(configuration)
+    demands = [
+        {**asdict(demand), "detectors": list(demand.detectors), "blind_spots": ""} for demand in coverage(detectors)
+    ]
+    return [*demands, *_blind_spots(detectors, context.not_measured(configuration, detectors))]
+
+
+def _blind_spots(detectors: Iterable[Detector], unsaid: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": "detector",
+            "name": detector.id,
+            "what": detector.title,
+            "detectors": [detector.id] if detector.enabled else [],
+            "otherwise": _not_here(detector, unsaid),
+            "logs_show": "",
+            "blind_spots": " ".join(detector.written["blind_spots"].split()),
+        }
+        for detector in detectors
+    ]
+
+
+def _not_here(detector: Detector, unsaid: dict[str, str]) -> str:
+    if not detector.enabled:
+        return "switched off"
+    return f"not measured: {unsaid[detector.id]}" if detector.id in unsaid else ""

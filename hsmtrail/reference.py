@@ -17,6 +17,7 @@ from hsmtrail.catalogue import catalogue
 from hsmtrail.cli import app
 from hsmtrail.config import Configuration
 from hsmtrail.context import SAYS
+from hsmtrail.coverage_page import coverage_page
 from parsers.decoding import text_of
 from parsers.header_examples import header_examples
 from parsers.vocabulary import vocabulary
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": MADE + "# Commands\n\n" + "\n".join(_commands()),
         "configuration.md": MADE + "# Configuration\n\n" + "\n".join(_tables()),
+        "coverage.md": MADE + "# Coverage\n\n" + "\n".join(coverage_page()),
         "detectors.md": MADE + "# Detectors\n\n" + "\n".join(_detectors()),
         "meaning.md": MADE + "# Meaning\n\n" + "\n".join(_meaning()),
         "headers.md": MADE + "# Syslog headers\n\n" + "\n".join(_headers()),

@@ -23,7 +23,7 @@ runbook = """
 4. no password of its own: set it now (`my password set`), and look at all that was done since `first_seen`.
 5. Expected from now on? Declare the account with an owner ([[account]])."""
 recommendations = ["2.1", "2.3", "3.1"]
-frameworks = ["PCI DSS 4.0.1 8.2.6", "CA/B NSR 2j", "NIST SP 800-53 AU-6", "CIS v8 5.3"]
+frameworks = ["PCI DSS 4.0.1 8.2.6", "CA/B NSR 2j", "NIST SP 800-53 AU-6", "CIS Controls v8 5.3"]
 attack = { version = "19", techniques = ["T1078.001", "T1078.003"] }
 
 [parameters]

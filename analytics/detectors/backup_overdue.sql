@@ -21,7 +21,7 @@ runbook = """
 3. Made on a client? Answer ATT-11 with the evidence.
 4. A test overdue? Restore to the test device, use a key there, under a change of kind dr-test."""
 recommendations = ["5.1", "6.3"]
-frameworks = ["CA/B BR 5.4.1(1)", "ISO 27001 A.8.13", "SOC 2 CC A1.2", "ETSI EN 319 401 7.11.2"]
+frameworks = ["CA/B BR 5.4.1(1)", "ISO 27001 A.8.13", "SOC 2 A1.2", "ETSI EN 319 401 7.11.2"]
 attack = { version = "19", techniques = ["T1490"] }
 
 [parameters]

@@ -21,7 +21,7 @@ runbook = """
 4. A review or an attestation overdue since `since`? Sign it, or name a deputy: holidays are no reason for the log.
 5. A detector changed or a suppression added: who did, and was it agreed? Nobody approves one about themselves."""
 recommendations = ["4.3", "4.4", "3.3"]
-frameworks = ["PCI DSS 4.0.1 10.4.1", "PCI DSS 4.0.1 10.4.3", "PCI DSS 4.0.1 10.7.2", "NIST SP 800-53 AU-6", "CIS Controls 8.11", "CA/B NSR 3c-g", "SOC 2 CC4.1", "SOC 2 CC7.3"]
+frameworks = ["PCI DSS 4.0.1 10.4.1", "PCI DSS 4.0.1 10.4.3", "PCI DSS 4.0.1 10.7.2", "NIST SP 800-53 AU-6", "CIS Controls v8 8.11", "CA/B NSR 3c-g", "SOC 2 CC4.1", "SOC 2 CC7.3"]
 attack = { version = "19", techniques = ["T1685"] }
 
 [parameters]

@@ -20,7 +20,7 @@ runbook = """
 3. Expected? Declare the client ([[client]]) with its addresses and partitions, and approve the new settings.
 4. An authority was added: every certificate that it signs is a client from now on. Who holds its key?"""
 recommendations = ["3.1", "1.5"]
-frameworks = ["PCI DSS 4.0.1 10.2.1.5", "SOC 2 CC6.2", "NIST SP 800-53 AU-2", "CCM CEK-01"]
+frameworks = ["PCI DSS 4.0.1 10.2.1.5", "SOC 2 CC6.2", "NIST SP 800-53 AU-2", "CSA CCM CEK-01"]
 attack = { version = "19", techniques = ["T1098"] }
 
 [parameters]

@@ -20,7 +20,7 @@ runbook = """
 3. Created or resized? Match it with a ticket; declare the partition ([[partition]]), and plan its first backup.
 4. Nobody's ticket? Treat the account as taken: disable it from another one."""
 recommendations = ["3.1", "5.1"]
-frameworks = ["CA/B BR 5.4.1(1)", "PCI DSS 4.0.1 10.2.1.7", "CCM CEK-21"]
+frameworks = ["CA/B BR 5.4.1(1)", "PCI DSS 4.0.1 10.2.1.7", "CSA CCM CEK-21"]
 attack = { version = "19", techniques = ["T1485"] }
 
 [parameters]

@@ -21,7 +21,7 @@ runbook = """
 3. clients? `clients_before` were there in the day before the window: restart one, then look at NTLS-02.
 4. version or update? Look at it now (`hsm show`, `package list`) and write it into the ticket."""
 recommendations = ["7.1", "7.2", "6.1", "6.4"]
-frameworks = ["SOC 2 CC8.1", "SOC 2 CC A1.2", "PCI DSS 4.0.1 6.3.3", "CA/B NSR 4f"]
+frameworks = ["SOC 2 CC8.1", "SOC 2 A1.2", "PCI DSS 4.0.1 6.3.3", "CA/B NSR 4f"]
 attack = { version = "19", techniques = [] }
 
 [parameters]

@@ -21,7 +21,7 @@ runbook = """
 3. `audit sync` overdue? Put it into the auditor's daily script, after the time servers are there.
 4. Set back on purpose? Look at who did what on `device` around `since`: the order of events is what such a step hides."""
 recommendations = ["4.2"]
-frameworks = ["PCI DSS 4.0.1 10.6", "NIST SP 800-53 AU-8", "NIST SP 800-53 AU-12(1)", "ETSI EN 319 401 7.10", "ISO 27001 A.8.17", "CIS Controls 8.4"]
+frameworks = ["PCI DSS 4.0.1 10.6", "NIST SP 800-53 AU-8", "NIST SP 800-53 AU-12(1)", "ETSI EN 319 401 7.10", "ISO 27001 A.8.17", "CIS Controls v8 8.4"]
 attack = { version = "19", techniques = ["T1070.006"] }
 
 [parameters]
