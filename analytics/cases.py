@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from analytics.manners import scratch
 from store.findings import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -86,10 +87,12 @@ def run_case(detector: Detector, case: Case) -> CaseResult:
         return CaseResult(case.name, passed=False, trouble=f"no such parameter: {', '.join(unknown)}")
     here = replace(detector, parameters=dict(detector.parameters) | dict(case.parameters))
     try:
-        trouble = _difference(_found(here, case, "true"), case.expect)
-        if not trouble and detector.watches != "true":
-            other = _difference(_found(here, case, detector.watches), case.expect)
-            trouble = f"records that it does not watch matter: {other}" if other else ""
+        with _filled(case) as cursor:
+            trouble = _difference(_found(cursor, here, case), case.expect)
+            if not trouble and detector.watches != "true":
+                _leave_watched(cursor, detector.watches)
+                other = _difference(_found(cursor, here, case), case.expect)
+                trouble = f"records that it does not watch matter: {other}" if other else ""
     except (CannotJudge, duckdb.Error, KeyError, ValueError) as error:
         trouble = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     return CaseResult(case.name, passed=not trouble, trouble=trouble)
@@ -109,22 +112,29 @@ def _case(given: dict[str, Any]) -> Case:
     )
 
 
-def _found(detector: Detector, case: Case, only: str) -> list[Episode]:
-    """What is found when the store holds the case's rows, as far as the condition lets them in."""
+@contextmanager
+def _filled(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A store that holds the case's rows, and nothing afterwards."""
     cursor = scratch().cursor()
     cursor.execute("BEGIN TRANSACTION")
     try:
         for name, rows in case.tables.items():
             fill(cursor, name, rows)
-        if only != "true":
-            watched = f"SELECT record_id FROM records WHERE ({only}\n)"  # noqa: S608  (checked before)
-            cursor.execute(f"DELETE FROM lines WHERE record_id NOT IN ({watched})")  # noqa: S608
-        begin, end = _window(cursor, detector, case)
-        found = ask(cursor, detector, begin, end, SECONDS, case.judged_until)
-        return [one for one in found if one.severity is not None]
+        yield cursor
     finally:
         cursor.execute("ROLLBACK")
         cursor.close()
+
+
+def _leave_watched(cursor: duckdb.DuckDBPyConnection, condition: str) -> None:
+    watched = f"SELECT record_id FROM records WHERE ({condition}\n)"  # noqa: S608  (checked before)
+    cursor.execute(f"DELETE FROM lines WHERE record_id NOT IN ({watched})")  # noqa: S608
+
+
+def _found(cursor: duckdb.DuckDBPyConnection, detector: Detector, case: Case) -> list[Episode]:
+    begin, end = _window(cursor, detector, case)
+    found = ask(cursor, detector, begin, end, SECONDS, case.judged_until)
+    return [one for one in found if one.severity is not None]
 
 
 def _window(cursor: duckdb.DuckDBPyConnection, detector: Detector, case: Case) -> tuple[datetime, datetime]:

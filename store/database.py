@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from store import migrate
 from store.asked import Asked
@@ -29,12 +26,6 @@ USE = "USE store"
 ATTACH = f"ATTACH '{{}}' AS store (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'v1.5.0')"
 """Any DuckDB that we allow can read this version of the format."""
 
-
-if importlib.util.find_spec("pandas") is None:
-    # DuckDB tries to import pandas anew for each value that it is given, each id in a list of evidence too. Told once
-    # that there is none, it writes findings of 9,300 records in a twentieth of the time.
-    pa.array([0])  # pyarrow looks for pandas once, at its first list, and would take that None for the module
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is how Python keeps "not there"
 
 _CLAIMED: set[Path] = set()
 _CLAIMING = threading.Lock()
