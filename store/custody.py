@@ -12,13 +12,24 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from store.inserting import insert
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import duckdb
 
 SUMS = ("received", "kernel_dropped", "refused", "cut", "spooled", "stored", "copies")
+
+COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
+    "minute": pl.Datetime("us"),
+    "listener": pl.String,
+    **dict.fromkeys(SUMS, pl.Int64),
+    "refused_reasons": pl.String,
+}
 
 BALANCED = ("sent", "kernel_dropped", *(name for name in SUMS if name != "kernel_dropped"), "unaccounted", "not_stored")
 
@@ -74,9 +85,14 @@ class Ledger:
         self._entry(at, listener).sums["copies"] += number
 
     def write(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Add everything to the table, within the caller's transaction."""
-        for (minute, listener), entry in self._entries.items():
-            _write(cursor, minute, listener, entry)
+        """Add everything to the table, within the caller's transaction: what is new there at once, an outage's too."""
+        there = _there(cursor, [minute for minute, _ in self._entries])
+        new = [_row(*key, entry) for key, entry in self._entries.items() if key not in there]
+        if new:
+            insert(cursor, "custody", pl.DataFrame(new, schema=COLUMNS))
+        for key, entry in self._entries.items():
+            if key in there:
+                _add(cursor, *key, entry, there[key])
 
     def _entry(self, at: datetime, listener: str) -> Entry:
         return self._entries.setdefault((at.replace(second=0, microsecond=0), listener), Entry())
@@ -144,23 +160,33 @@ def _growth(now: int, before: int) -> int:
     return now - before if now >= before else now
 
 
-def _write(cursor: duckdb.DuckDBPyConnection, minute: datetime, listener: str, entry: Entry) -> None:
+def _there(cursor: duckdb.DuckDBPyConnection, minutes: Sequence[datetime]) -> dict[tuple[datetime, str], str]:
+    """The rows that these minutes have already: why messages were refused."""
+    if not minutes:
+        return {}
     rows = cursor.execute(
-        "SELECT refused_reasons FROM custody WHERE minute = ? AND listener = ?", [minute, listener]
+        "SELECT minute, listener, refused_reasons FROM custody WHERE minute BETWEEN ? AND ?",
+        [min(minutes), max(minutes)],
     ).fetchall()
-    added = [entry.sums[name] for name in SUMS]
-    if not rows:
-        cursor.execute(
-            "INSERT INTO custody BY NAME SELECT ? AS minute, ? AS listener, ? AS received, ? AS kernel_dropped,"
-            " ? AS refused, ? AS cut, ? AS spooled, ? AS stored, ? AS copies, ? AS refused_reasons",
-            [minute, listener, *added, _reasons([entry.reasons])],
-        )
-        return
+    return {(minute, listener): reasons for minute, listener, reasons in rows}
+
+
+def _row(minute: datetime, listener: str, entry: Entry) -> dict[str, object]:
+    sums = {name: entry.sums[name] for name in SUMS}
+    return {"minute": minute, "listener": listener, **sums, "refused_reasons": _reasons([entry.reasons])}
+
+
+def _add(cursor: duckdb.DuckDBPyConnection, minute: datetime, listener: str, entry: Entry, reasons: str) -> None:
     cursor.execute(
         "UPDATE custody SET received = received + ?, kernel_dropped = kernel_dropped + ?, refused = refused + ?,"
         " cut = cut + ?, spooled = spooled + ?, stored = stored + ?, copies = copies + ?, refused_reasons = ?"
         " WHERE minute = ? AND listener = ?",
-        [*added, _reasons([Counter(json.loads(rows[0][0])), entry.reasons]), minute, listener],
+        [
+            *(entry.sums[name] for name in SUMS),
+            _reasons([Counter(json.loads(reasons)), entry.reasons]),
+            minute,
+            listener,
+        ],
     )
 
 
