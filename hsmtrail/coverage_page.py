@@ -10,10 +10,10 @@ from hsmtrail.catalogue import coverage_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD = f"""What is demanded of those who run HSMs, and which detectors serve it. `hsmtrail detectors coverage` says it of
-your own detectors and settings. That a detector serves a demand means that it finds what breaks it, as far as lines tell;
-[Detectors](detectors.md) says of each what it cannot see. ATT&CK (a trademark of The MITRE Corporation) is release
-{ATTACK_VERSION}.
+HEAD = f"""What is demanded of those who run HSMs, and which detectors serve it. `hsmtrail detectors coverage` says it
+of your own detectors and settings. That a detector serves a demand means that it finds what breaks it, as far as lines
+tell; [Detectors](detectors.md) says of each what it cannot see. ATT&CK (a trademark of The MITRE Corporation) is
+release {ATTACK_VERSION}.
 """
 TITLES = {
     "recommendation": "Recommendations for Azure Dedicated HSM",
