@@ -51,17 +51,15 @@ class Gathered:
 
     batches: list[SpooledBatch]
     moments: int
-    full: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Parsed lines on their way into the store; `full` when more waited than is read at once."""
+    """Parsed lines on their way into the store."""
 
     batches: list[StoredBatch]
     rows: pl.DataFrame
     moments: int
-    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Loader:
         self._waiting: deque[datetime] = deque()
         self._nothing_waited_at, self._gathered_at = now(), -max_wait
         self._parsing = self._storing = 0.0
-        self._flooded = False
+        self._gathered = self._flood_ends = 0
         self._stopping = threading.Event()
         self._drain = False
         self._failure: BaseException | None = None
@@ -138,7 +136,7 @@ class Loader:
 
     def flooded(self) -> bool:
         """From a reading that found more than is read at once until one that did not is stored too, or all is."""
-        return self._flooded and self.lag_seconds() > 0
+        return self._commits < self._flood_ends and self.lag_seconds() > 0
 
     def status(self) -> LoaderStatus:
         return LoaderStatus(
@@ -165,7 +163,7 @@ class Loader:
             while (gathered := self._gather()).batches:
                 began = time.monotonic()
                 said = [stored_batch(batch) for batch in gathered.batches]
-                piece = Piece(said, rows_of(gathered.batches, self._parser), gathered.moments, gathered.full)
+                piece = Piece(said, rows_of(gathered.batches, self._parser), gathered.moments)
                 self._parsing = time.monotonic() - began
                 self._hand_over(piece)
                 del piece  # a large one; the next may be long in coming
@@ -187,9 +185,10 @@ class Loader:
                 break
             self._stopping.wait(POLL_SECONDS)
         self._gathered_at = time.monotonic()
-        full = size >= self._max_bytes
-        self._flooded = self._flooded or full
-        return Gathered(found, moments, full)
+        self._gathered += 1
+        if size >= self._max_bytes:
+            self._flood_ends = self._gathered + 1
+        return Gathered(found, moments)
 
     def _rest(self) -> float:
         return min(self._max_wait, SHARE * (self._parsing + self._storing))
@@ -223,7 +222,6 @@ class Loader:
             self._commits += 1
             self._records += stored.records
             self._copies += stored.copies
-            self._flooded = piece.full
             del piece  # a large one; the next may be long in coming
             self._on_stored(stored)
 

