@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "high"
 every      = "live"
 looks_back = "30m"
-watches    = "operation IN ('log_target_add', 'log_target_remove', 'log_severity_set', 'log_rotation_set', 'snmp_set', 'time_set', 'ntp_set', 'audit_config')"
+watches    = "operation IN ('log_target_add', 'log_target_remove', 'log_severity_set', 'log_rotation_set', 'snmp_set', 'time_set', 'ntp_set', 'audit_config') AND family <> 'ntp'"
 in_change_window = "lower"
 on_new_device    = "lower"
 finds = """
@@ -39,6 +39,7 @@ WITH acts AS (
       AND operation IN ('log_target_add', 'log_target_remove', 'log_severity_set', 'log_rotation_set', 'snmp_set',
                         'time_set', 'ntp_set', 'audit_config')
       AND NOT coalesce(list_contains($ignore, command), false)
+      AND family <> 'ntp'  -- a daemon that sets the clock does what it is for: LOGS-07 looks at how far
 ),
 steps AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm ORDER BY event_at) > INTERVAL 10 MINUTE, true) AS begins

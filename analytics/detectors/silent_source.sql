@@ -13,7 +13,8 @@ only late lines show (a relay that kept them, a replay after an outage), judged 
 blind_spots = """
 A device that is not configured is missed by nobody. Imported files say nothing about whether a source is alive. All
 sources silent at once is more likely our own network, or our receiver: while that is down every source counts as silent,
-and once it is back the time that it was down counts for none."""
+and once it is back the time that it was down counts for none. A device that was zeroized in an approved decommission is
+missed by nobody for a month; then it should be out of the configuration."""
 runbook = """
 1. `family` is empty? The whole device is silent: can it be reached, do its clients still work? Look at HARD findings.
 2. `family` is hsm_audit? Look at the audit role, the audit mask and `audit remotehost list`; then LOGS-02.
@@ -28,11 +29,28 @@ attack = { version = "19", techniques = ["T1685"] }
 device_silent_minutes = { default = 15, why = "Microsoft's monitor account alone gives a line every ten minutes." }
 channel_silent_hours  = { default = 24, why = "Every family that is expected gives at least a line a day." }
 onboarding_minutes    = { default = 60, why = "So long a new device or channel may take to be heard at all." }
+quiet_hours           = { default = 1, why = "What a device says for so long after its decommission still belongs to it." }
 */
-WITH channels AS (
-    SELECT name, '' AS family, 60 * $device_silent_minutes AS allowed, 'critical' AS severity, since FROM devices
+WITH planned AS (
+    SELECT device, starts_at, ends_at FROM change_windows
+    WHERE kind = 'decommission' AND starts_at BETWEEN $window_start AND $window_end
+),
+retired AS (  -- zeroized in an approved decommission, and not heard since: silence is its last step, which COMP-03 watches
+    SELECT planned.device
+    FROM planned
+    JOIN events ON events.device = planned.device AND event_at >= starts_at
+    WHERE EXISTS (FROM planned) AND event_at BETWEEN $window_start AND $window_end AND transport <> 'import'
+    GROUP BY planned.device, starts_at
+    HAVING bool_or(operation IN ('zeroize', 'factory_reset', 'decommission') AND outcome <> 'failed' AND NOT contains(pattern, 'token_') AND event_at <= ends_at)
+       AND max(received_at) <= any_value(ends_at) + to_hours($quiet_hours)
+),
+expected AS (
+    SELECT name, expects, since FROM devices WHERE name NOT IN (FROM retired)
+),
+channels AS (
+    SELECT name, '' AS family, 60 * $device_silent_minutes AS allowed, 'critical' AS severity, since FROM expected
     UNION ALL
-    SELECT name, unnest(expects), 3600 * $channel_silent_hours, 'high', since FROM devices
+    SELECT name, unnest(expects), 3600 * $channel_silent_hours, 'high', since FROM expected
 ),
 listened AS (  -- the receiver spools something each minute, be it a batch without lines
     SELECT DISTINCT minute FROM custody

@@ -1,0 +1,1 @@
+"""Twelve devices, the site around them, and an ordinary week of theirs."""
