@@ -37,7 +37,7 @@ MAX_BYTES = 28 << 20
 """Of lines parsed at once."""
 
 MAX_WAIT = 0.25
-SHARE = 6
+SHARE = 3
 """From one reading to the next it waits, unless MAX_BYTES wait, SHARE times as long as it last took to parse and store,
 at most MAX_WAIT seconds: few lines are there soon, and small commits, which cost as much as large ones, stay rare."""
 
