@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hsmtrail import context, wiring
+from hsmtrail import context, version_lock, wiring
+from hsmtrail.failures import Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,15 +16,19 @@ if TYPE_CHECKING:
 
 
 def catalogue(configuration: Configuration | None) -> list[dict[str, Any]]:
-    """Every detector's header, the parameters in force, the SHA-256 of its file, and what it cannot measure here."""
+    """Every detector's header, the parameters in force, the SHA-256 of its file, whether that was approved (where
+    the site keeps detectors.lock), and what it cannot measure here.
+    """
     overrides = configuration.detectors if configuration else {}
     detectors = wiring.all_detectors(configuration)
     unsaid = context.not_measured(configuration, detectors)
+    stands = version_lock.standing_here(configuration, detectors.all) if configuration else {}
     return [
         {
             **detector.header(),
             "name": detector.path.stem,
             "sha256": detector.sha256,
+            "version": stands.get(detector.id, ""),
             "enabled": overrides[detector.id].enabled if detector.id in overrides else True,
             "not_measured": unsaid.get(detector.id, ""),
         }
@@ -34,6 +39,19 @@ def catalogue(configuration: Configuration | None) -> list[dict[str, Any]]:
 def mistakes(configuration: Configuration | None) -> list[str]:
     """Why a file of the site, or what the configuration says of a detector, is not in use."""
     return list(map(str, wiring.all_detectors(configuration).mistakes))
+
+
+def approve(configuration: Configuration, identifiers: list[str], reason: str) -> list[str]:
+    """Their versions as they are now, or all of them; the ids that were not approved so. Misuse when something is
+    wrong with a file, or for a name that is none.
+    """
+    detectors = wiring.sound_detectors(configuration).all
+    unknown = sorted(set(identifiers) - {detector.id for detector in detectors})
+    if unknown:
+        raise Misuse(f"there is no detector {', '.join(unknown)}; `hsmtrail detectors list` names them")
+    if not reason.strip():
+        raise Misuse("--reason wants a word: the next reader asks why")
+    return version_lock.approve(configuration, detectors, identifiers, reason.strip())
 
 
 def source(configuration: Configuration | None, identifier: str) -> str:

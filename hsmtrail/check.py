@@ -16,6 +16,7 @@ from hsmtrail.config_checks import split_address
 from hsmtrail.errands.status import receiver_status
 from hsmtrail.failures import Failure
 from hsmtrail.usable import usable
+from hsmtrail.version_lock import differences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,8 @@ def examine(path: Path, *, machine: bool = True) -> Examination:
         configuration, broken = usable(path) or (None, broken)
     found.mistakes += wiring.pattern_mistakes(configuration) + wiring.detector_mistakes(configuration)
     found.mistakes += _strangers()
+    if configuration is not None:
+        _versions(configuration, found)
     if configuration is not None and machine:
         found.mistakes += [] if "data_dir" in broken else _folder(configuration.below())
         found.mistakes += _ports(configuration)
@@ -69,6 +72,14 @@ def _examine_whole(configuration: Configuration, found: Examination) -> None:
         )
     if not configuration.device:
         found.notes.append("no [[device]] is named: silence and drift cannot be noticed")
+
+
+def _versions(configuration: Configuration, found: Examination) -> None:
+    """Detectors that are not as they were approved: notes, since an upgrade must not keep a service from starting."""
+    try:
+        found.notes += differences(configuration, list(wiring.all_detectors(configuration)))
+    except Failure as failure:
+        found.mistakes.append(str(failure))
 
 
 def _ports(configuration: Configuration) -> list[str]:

@@ -7,7 +7,7 @@ import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hsmtrail import context, wiring
+from hsmtrail import context, version_lock, wiring
 from hsmtrail.failures import Failure
 from hsmtrail.privileges import keep_private
 from store.database import Database, StoreError
@@ -40,7 +40,10 @@ class Desk:
         return dataclasses.replace(self, user=user)
 
     def pack_settings(self) -> PackSettings:
-        return wiring.pack_settings(self.configuration, list(self.duty.detectors), self.patterns)
+        settings = wiring.pack_settings(self.configuration, list(self.duty.detectors), self.patterns)
+        stands = version_lock.standing_here(self.configuration, self.duty.detectors)
+        notes = tuple(dataclasses.replace(note, approval=stands.get(note.id, "")) for note in settings.detectors)
+        return dataclasses.replace(settings, detectors=notes)
 
 
 def utc_now() -> datetime:

@@ -30,7 +30,9 @@ def detectors(configuration: Configuration) -> Detectors:
     before = _read(path)
     found = wiring.all_detectors(configuration, before)
     if not found.mistakes:
-        _keep(path, found, configuration)
+        texts = _texts(found, configuration)
+        _tell(before, texts)
+        _keep(path, texts)
     elif before is None:
         raise Misuse("\n".join(["detectors:", *(f"  {mistake}" for mistake in found.mistakes)]))
     else:
@@ -47,10 +49,23 @@ def _read(path: Path) -> dict[str, str] | None:
     return kept if isinstance(kept, dict) else None
 
 
-def _keep(path: Path, found: Detectors, configuration: Configuration) -> None:
-    """Whole or not at all."""
+def _texts(found: Detectors, configuration: Configuration) -> dict[str, str]:
+    """Of the site's own files, by path."""
     folders = wiring.folders(configuration, "detector_folders")
-    texts = {str(detector.path): detector.text for detector in found if detector.path.parent in folders}
+    return {str(detector.path): detector.text for detector in found if detector.path.parent in folders}
+
+
+def _tell(before: dict[str, str] | None, texts: dict[str, str]) -> None:
+    """A query that is another one than before, new, or gone."""
+    if before is None:
+        return
+    others = sorted(path for path in before.keys() | texts.keys() if before.get(path) != texts.get(path))
+    if others:
+        log.info("detectors_changed", extra={"facts": {"files": others[:MOST_LOGGED]}})
+
+
+def _keep(path: Path, texts: dict[str, str]) -> None:
+    """Whole or not at all."""
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(texts) + "\n", encoding="utf-8")
     beside.replace(path)

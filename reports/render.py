@@ -185,7 +185,7 @@ def manifest(pack: Pack, previous: Previous, contents: dict[str, bytes]) -> str:
         "period": {"begin": text.iso(pack.period.begin), "end": text.iso(pack.period.end), "zone": pack.period.zone},
         "hsmtrail": source.hsmtrail_version,
         "patterns": {"set": source.patterns_version, "used": [row.version for row in source.patterns]},
-        "detectors": [{"id": note.id, "sha256": note.sha256, "enabled": note.enabled} for note in source.detectors],
+        "detectors": [note.version for note in source.detectors],
         "chain": [dataclasses.asdict(head) for head in source.chain],
         "evidence": [dataclasses.asdict(head) for head in source.heads],
         "previous": dataclasses.asdict(previous) if previous.name else None,

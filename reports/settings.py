@@ -11,7 +11,10 @@ LIMITS = {"so": 3, "au": 3, "po": 10, "co": 10, "lco": 10, "cu": 10}
 
 @dataclass(frozen=True, slots=True)
 class DetectorNote:
-    """A detector as the pack quotes it; `sha256` is of its file."""
+    """A detector as the pack quotes it; `sha256` is of its file.
+
+    `approval` says whether this version was approved: approved, changed, not approved, '' where nobody keeps a lock.
+    """
 
     id: str
     title: str
@@ -21,6 +24,13 @@ class DetectorNote:
     runbook: str
     sha256: str
     enabled: bool = True
+    approval: str = ""
+
+    @property
+    def version(self) -> dict[str, str | bool]:
+        """For the manifest."""
+        approval = {"approval": self.approval} if self.approval else {}
+        return {"id": self.id, "sha256": self.sha256, "enabled": self.enabled, **approval}
 
     @property
     def next_step(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,11 +22,9 @@ from hsmtrail.failures import Failure, Misuse
 from hsmtrail.log import shown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hsmtrail.config import Configuration
 
-detectors = typer.Typer(no_args_is_help=True, help="What is looked for: list, show, test, run, try, coverage.")
+detectors = typer.Typer(no_args_is_help=True, help="What is looked for: list, show, test, run, try, approve, coverage.")
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Detector ids, such as AUTH-01.")]
 
 
@@ -52,7 +51,9 @@ def list_detectors(form: FormOption = Form.TABLE, config: ConfigOption = None) -
     if form is Form.JSON:
         print_json(rows)
         return
-    print_table("", rows, ("id", "title", "kind", "severity", "every", "enabled", "not_measured"), "no detector")
+    version = ("version",) if any(row["version"] for row in rows) else ()
+    columns = ("id", "title", "kind", "severity", "every", "enabled", *version, "not_measured")
+    print_table("", rows, columns, "no detector")
 
 
 @detectors.command("show")
@@ -141,6 +142,24 @@ def _differences(found: list[str]) -> str:
     return f"difference: {', '.join(told)}" if told else "no difference: it finds what it found"
 
 
+@detectors.command("approve")
+def approve_detectors(
+    reason: Annotated[str, typer.Option(help="Why these versions are right: who looked, which ticket.")],
+    identifiers: Ids = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every detector.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write the versions of detectors into detectors.lock: from then on a changed one is told."""
+    from hsmtrail.catalogue import approve
+
+    if not identifiers and not everything:
+        raise Misuse("name detectors, or say --all")
+    settings = configuration(config)
+    changed = approve(settings, identifiers or [], reason)
+    typer.echo(f"approved {', '.join(changed)}" if changed else "nothing had changed")
+
+
 @detectors.command("coverage")
 def show_coverage(
     *,
@@ -182,6 +201,22 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
         {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
     ]
     sys.stdout.write(as_csv(pa.Table.from_pylist(flat)).decode())
+
+
+@detectors.command("from-sigma")
+def from_sigma(
+    rule: Annotated[Path, typer.Argument(metavar="FILE", help="A Sigma rule, or one and the correlation counting it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path(),
+    identifier: Annotated[
+        str | None, typer.Option("--id", help="Of the detector; SIGMA-01, or the next that is free, by itself.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Draft a detector from a Sigma rule: FILE becomes .sql and .cases.toml, or is refused with the reason's line."""
+    from hsmtrail.from_sigma import write_draft
+
+    for path in write_draft(_perhaps(config), rule, out, identifier):
+        typer.echo(path)
 
 
 def _tell_mistakes(settings: Configuration | None) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from reports.settings import DetectorNote, PackSettings
 
 
+APPROVALS = {"changed": "changed since it was approved", "not approved": "in a version that nobody approved"}
+"""What is said of detectors that are not as somebody approved them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of evidence; `raw` is cut at 2,000 of `characters`."""
@@ -111,6 +115,7 @@ def remarks(detectors: tuple[DetectorNote, ...], runs: tuple[Run, ...]) -> list[
     disabled = [note.id for note in detectors if not note.enabled]
     if disabled:
         said.append(f"{counted(len(disabled), 'detector')} switched off by configuration: {listed(disabled)}.")
+    said += _other_versions(detectors, runs)
     unsaid = [f"{run.detector} ({run.not_measured})" for run in runs if run.not_measured]
     if unsaid:
         said.append(f"not measured, since nobody configured what it needs: {listed(unsaid)}.")
@@ -118,3 +123,18 @@ def remarks(detectors: tuple[DetectorNote, ...], runs: tuple[Run, ...]) -> list[
     if hidden:
         said.append(f"Allow-lists and suppressions hid {counted(hidden, 'result')}.")
     return [text[0].upper() + text[1:] for text in said]
+
+
+def _other_versions(detectors: tuple[DetectorNote, ...], runs: tuple[Run, ...]) -> list[str]:
+    """A changed query finds other things: the reader must know that there is one."""
+    said = []
+    named = {note.id: note.sha256 for note in detectors}
+    other = [run.detector for run in runs if run.detector in named and set(run.versions) - {named[run.detector]}]
+    if other:
+        said.append(f"{counted(len(other), 'detector')} ran in another version than the one below: {listed(other)}.")
+    for approval, words in APPROVALS.items():
+        ids = [note.id for note in detectors if note.approval == approval]
+        if ids:
+            said.append(f"{counted(len(ids), 'detector')} {words}: {listed(ids)}.")
+    unknown = {note.approval for note in detectors} - {"", "approved", *APPROVALS}
+    return said + [f"whether the detectors were approved is {words}." for words in sorted(unknown)]

@@ -62,3 +62,19 @@ def test_a_new_file_that_is_broken_is_left_out(configuration):
     found = last_good.detectors(configuration)
     assert (found.get("SITE-01"), found.get("SITE-02")) == (None, None)
     assert found.get("AUTH-01")
+
+
+def test_a_changed_file_is_told(configuration, caplog):
+    """Changed, new or gone since it was last in force; not when all is as it was."""
+    caplog.set_level("INFO")
+    last_good.detectors(configuration)
+    assert "detectors_changed" not in caplog.text
+    path = site(configuration)
+    for text in (CHAINS, CHAINS + "-- more\n"):
+        site(configuration, text)
+        last_good.detectors(configuration)
+        last_good.detectors(configuration)
+    path.unlink()
+    last_good.detectors(configuration)
+    told = [record.facts["files"] for record in caplog.records if record.message == "detectors_changed"]
+    assert told == [[str(path)]] * 3

@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from analytics.detector import load
+from support.bench import CHAINS, write_detector
 from support.installation import BASIC, eventually
 
 TCP = """
@@ -135,3 +137,34 @@ def test_a_service_whose_files_are_broken_goes_on_as_it_was(site):
     assert "broken.toml" in str(refused[0]["mistakes"])
     assert process.poll() is None
     assert site.status()["service"]["running"]
+
+
+def test_a_changed_detector_of_the_site_is_in_force_without_a_restart(site):
+    """The same process judges by the new text; a broken one is refused with file and line, and the last good one goes on."""
+    folder = site.folder / "own"
+    folder.mkdir()
+    write_detector(folder, id="OWN-01")
+    site.write('detector_folders = ["own"]\n' + BASIC)
+    process = site.start("work")
+    eventually(lambda: said(site, "ready", "work"))
+    versions = [load(folder / "something.sql").sha256]
+    assert judging(site) == versions
+    write_detector(folder, CHAINS + "-- changed\n", id="OWN-01")
+    versions.append(load(folder / "something.sql").sha256)
+    process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(said(site, "ready", "work")) == 2)
+    assert judging(site) == versions
+    assert said(site, "detectors_changed", "work")[0]["files"] == [str(folder / "something.sql")]
+    write_detector(folder, "SELECT nonsense", id="OWN-01")
+    process.send_signal(signal.SIGHUP)
+    refused = eventually(lambda: said(site, "reload_refused", "work"))
+    assert "something.sql:16:" in str(refused[0]["mistakes"])
+    assert judging(site) == versions
+    assert process.poll() is None
+
+
+def judging(site):
+    """Run the site's detector; the versions that have judged so far, in their order."""
+    assert site.json("detectors", "run", "OWN-01")[0]["state"] == "ran"
+    rows = site.query("SELECT version FROM runs WHERE detector = 'OWN-01' GROUP BY version ORDER BY min(started_at)")
+    return [row["version"] for row in rows]

@@ -306,6 +306,25 @@ def test_detectors_that_say_nothing_are_named():
     assert provenance.remarks((), ()) == []
 
 
+def test_another_version_of_a_detector_is_told():
+    """One that ran in another version than is there now, that changed since its approval, or that nobody approved."""
+    states = ("approved", "changed", "not approved", "")
+    notes = [
+        DetectorNote(f"AUTH-0{n}", "", "high", "", "", "", f"sha{n}", approval=one) for n, one in enumerate(states)
+    ]
+    runs = [provenance.Run(note.id, 1, 0, 0, 0, (note.sha256,), "") for note in notes]
+    runs[0] = dataclasses.replace(runs[0], versions=("sha0", "older"))
+    assert provenance.remarks(tuple(notes), tuple(runs)) == [
+        "One detector ran in another version than the one below: AUTH-00.",
+        "One detector changed since it was approved: AUTH-01.",
+        "One detector in a version that nobody approved: AUTH-02.",
+    ]
+    assert notes[1].version == {"id": "AUTH-01", "sha256": "sha1", "enabled": True, "approval": "changed"}
+    broken = (dataclasses.replace(notes[3], approval="not known, since detectors.lock is broken"),)
+    said = provenance.remarks(broken, (runs[3],))
+    assert said == ["Whether the detectors were approved is not known, since detectors.lock is broken."]
+
+
 def trusted(counts=COUNTS, sources=(HEARD,), missing=0):
     rows = (Sequence("hsm-ams-1", "", 9, 9 - missing, missing, 0, ()),)
     return Quality("", (), "", counts, sources, (), (), rows, (), (), ())
