@@ -23,8 +23,8 @@ class Compared:
     """One setting: `approved` and `observed` are None when there is none; 'gone' was never approved and is no more.
 
     `since`: how long it has not been observed, from the first line of the device on, or from a reset. `source` says
-    whether a command told it or console output showed it; `told` is what commands had told when the output showed
-    another value. `confirmed_at`: when console output last showed the same again.
+    whether a command told it or console output showed it; `before` is the value that stood until the output showed
+    another. `confirmed_at`: when console output last showed the same again.
     """
 
     device: str
@@ -37,7 +37,7 @@ class Compared:
     since: datetime | None = None
     source: Source | None = None
     observation: int | None = None
-    told: str | None = None
+    before: str | None = None
     confirmed_at: datetime | None = None
 
 
@@ -142,7 +142,7 @@ def _compared(
         _verdict(approved[1], seen.meant),
         source=seen.source,
         observation=seen.observation or None,
-        told=seen.before if seen.source == "observed" else None,
+        before=seen.before if seen.source == "observed" else None,
         confirmed_at=shown if shown and shown > seen.event_at else None,
     )
 

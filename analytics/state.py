@@ -30,7 +30,7 @@ class Observed:
 
     `value` is None when something was told since that leaves it open: a reset to the version's defaults. `meant` is the
     same for two values that mean the same. Of console output (source 'observed') `observation` is its id, `record_id`
-    is None, and `before` is the value that stood until then by what commands told: the two contradict one another.
+    is None, and `before` is the value that stood until then: the two contradict one another.
     """
 
     device: str

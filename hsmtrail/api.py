@@ -13,7 +13,19 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hsmtrail import formats
-from hsmtrail.errands import ERRANDS, baseline, changes, detectors, findings, imports, reparse, report, status, verify
+from hsmtrail.errands import (
+    ERRANDS,
+    baseline,
+    changes,
+    detectors,
+    findings,
+    imports,
+    observations,
+    reparse,
+    report,
+    status,
+    verify,
+)
 from hsmtrail.failures import Failure, Misuse, sentence
 from hsmtrail.metrics import exposition
 from store.query import QueryFailed, Refused, Stopped, run_query
@@ -38,7 +50,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-ANSWERED = (baseline, changes, detectors, findings, imports, reparse, report, status, verify)
+ANSWERED = (baseline, changes, detectors, findings, imports, observations, reparse, report, status, verify)
 """Modules whose errands may be sent here; importing them puts their errands on the list."""
 
 

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from hsmtrail.catalogue import catalogue
 from hsmtrail.cli import app
 from hsmtrail.config import Configuration
+from hsmtrail.console_page import console_page
 from hsmtrail.context import SAYS
 from hsmtrail.coverage_page import coverage_page
 from parsers.decoding import text_of
@@ -36,6 +37,7 @@ def pages() -> dict[str, str]:
         "coverage.md": MADE + "# Coverage\n\n" + "\n".join(coverage_page()),
         "detectors.md": MADE + "# Detectors\n\n" + "\n".join(_detectors()),
         "meaning.md": MADE + "# Meaning\n\n" + "\n".join(_meaning()),
+        "console.md": MADE + console_page(),
         "headers.md": MADE + "# Syslog headers\n\n" + "\n".join(_headers()),
     }
 

@@ -20,7 +20,7 @@ runbook = """
 1. Read the row as a sentence: on `device`, `approved` was agreed for `setting`, and `actual` is in force since `since`.
 2. Planned? Approve the new value (`hsmtrail baseline approve`), with the ticket; the finding closes itself.
 3. Not planned? Put the approved value back in a change window, and ask `who`.
-4. `source` is 'observed'? No command was seen that did it, and `told` is what commands had left: `hsmtrail baseline
+4. `source` is 'observed'? No command was seen that did it; `before` is what had stood until then: `hsmtrail baseline
    observations` has the file, imported by `who`. Look for lost lines (LOGS-01, LOGS-02) and for work over lunacm or REST."""
 recommendations = ["3.3", "4.4", "7.1"]
 frameworks = ["PCI DSS 4.0.1 11.5.2", "SOC 2 CC7.1", "CA/B NSR 3a", "ISO 27001 A.8.9"]
@@ -60,7 +60,7 @@ SELECT
     event_at                                                                   AS since,
     who,
     source,
-    if(source = 'observed', before, NULL)                                      AS told,
+    if(source = 'observed', before, NULL)                                      AS before,
     [record_id]                                                                AS evidence
 FROM actual
 WHERE meant(setting, value) IS DISTINCT FROM meant(setting, approved)

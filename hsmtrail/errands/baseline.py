@@ -67,5 +67,9 @@ def _row(item: baseline.Compared) -> dict[str, Any]:
         "observed_at": instant(item.observed_at) if item.observed_at else None,
         "verdict": item.verdict,
         "since": instant(item.since) if item.since else None,
+        "source": item.source,
+        "before": item.before,
+        "observation": item.observation,
+        "confirmed_at": instant(item.confirmed_at) if item.confirmed_at else None,
     }
     return {key: value for key, value in row.items() if value is not None and value != ""}

@@ -1,8 +1,10 @@
-"""Random histories of commands: the configuration rebuilt from their lines is the one that a plain model has, at every step.
+"""Random histories of commands and of console output between them: the configuration rebuilt from their lines and files is
+the one that a plain model has, at every step.
 
 HSMTRAIL_EXAMPLES raises the number of histories (20 by default).
 """
 
+import hashlib
 import os
 import re
 from contextlib import contextmanager
@@ -15,8 +17,11 @@ from hypothesis import strategies as st
 
 from analytics.case_tables import fill
 from analytics.manners import scratch
+from analytics.observations import ConsoleFile, observe
 from analytics.state import MOMENTARY, observed
 from hsmtrail import wiring
+from parsers.console import read
+from parsers.console_forms import forms
 from support.bench import NOON
 
 UNKNOWN = None
@@ -25,11 +30,20 @@ HOSTS, ROLES = ["192.0.2.20", "192.0.2.2"], ["admin", "operator"]
 POLICIES, SWITCH = ["7", "12", "15"], {"enable": "on", "disable": "off"}
 
 
-class Model:
-    """What an HSM's configuration is, said as simply as can be: settings by name and partition."""
+WORDS = dict.fromkeys(("removed", "deleted", "revoked"), "gone")
+WORDS |= dict.fromkeys(("added", "enabled", "registered", "created"), "here")
+"""Values that say the same in other words."""
 
-    def __init__(self):
+
+class Model:
+    """What an HSM's configuration is, said as simply as can be: settings by name and partition.
+
+    `named`: settings that commands name anywhere in the history.
+    """
+
+    def __init__(self, named=frozenset()):
         self.state = {}
+        self.named = named
 
     def put(self, setting, value, partition=""):
         self.state[setting, partition] = value
@@ -39,6 +53,24 @@ class Model:
         for setting, part in self.state:
             if re.fullmatch(pattern, setting) and partition in {None, part}:
                 self.state[setting, part] = value
+
+    def see(self, setting, value, partition=""):
+        """On a console. What shows that it is as it was changes no word of it."""
+        old = self.state.get((setting, partition), "(never)")
+        if WORDS.get(old, old) != WORDS.get(value, value):
+            self.put(setting, value, partition)
+
+    def see_all(self, members, gone, shown):
+        """A complete list: what it does not show is gone, with all that belonged to it."""
+        for setting, part in list(self.state):
+            if re.fullmatch(members, setting) and setting not in {name for name, *_ in shown}:
+                self.see(setting, gone, part)
+                own = re.escape(setting) + " .*"
+                if part and setting == f"partition {part}":
+                    own = f"partition {re.escape(part)} .*|client .* partition {re.escape(part)}|partition policy .*"
+                for name, within in list(self.state):
+                    if re.fullmatch(own, name) and ("policy" not in name or within == part):
+                        self.see(name, "removed", within)
 
     def client_delete(self, client):
         self.each(f"client {re.escape(client)} .*")
@@ -118,18 +150,116 @@ def commands(draw):
     ])  # fmt: skip
 
 
+def consoles(draw):
+    """One command's output as text, and what it does to a model; one that is cut off shows no list whole."""
+    some = lambda of: draw(st.lists(st.sampled_from(of), unique=True))  # noqa: E731
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    command, rows, lists, shown = one(
+        [by_ipcheck, by_policies, by_clients, by_client, by_users, by_targets, by_partitions]
+    )(one, some)
+    whole = one([True, True, True, False])
+    text = "\n".join([f"[hsm1] lunash:>{command}", "", *rows, "", *["Command Result : 0 (Success)"] * whole, ""])
+
+    def effect(model):
+        named = shown(model) if callable(shown) else shown
+        for members, gone, among in lists if whole else ():
+            model.see_all(members, gone, named if among is None else among)
+        for setting, value, partition in named:
+            model.see(setting, value, partition)
+
+    return text, effect
+
+
+def by_ipcheck(one, _):
+    value = one(["on", "off"])
+    word = {"on": "Enable", "off": "Disable"}[value]
+    return "ntls ipcheck show", [f"NTLS client source IP validation : {word}"], [], [("ipcheck", value, "")]
+
+
+def by_policies(one, some):
+    values = [(policy, one(["0", "1", "10"])) for policy in some(POLICIES)]
+    rows = [
+        f"Allow something   { {'0': 'Off', '1': 'On'}.get(value, value) }   {policy}   Yes" for policy, value in values
+    ]
+    return "hsm showPolicies", rows, [], [(f"hsm policy {policy}", value, "") for policy, value in values]
+
+
+def by_clients(_, some):
+    clients = some(CLIENTS)
+    rows = [f"registered client {number}: {client}" for number, client in enumerate(clients, 1)]
+    lists = [("client [^ ]+", "deleted", None)]
+    return (
+        "client list",
+        rows or ["No clients are registered."],
+        lists,
+        [(f"client {c}", "registered", "") for c in clients],
+    )
+
+
+def by_client(one, some):
+    client, partitions = one(CLIENTS), some(PARTITIONS)
+    assigned = [(f"client {client} partition {name}", "assigned", name) for name in partitions]
+    lists = [(f"client {client} partition .*", "removed", assigned)]
+    rows = [f"ClientID:  {client}", "Partitions: " + (", ".join(f'"{name}"' for name in partitions) or "<none>")]
+    return f"client show -c {client}", rows, lists, [(f"client {client}", "registered", ""), *assigned]
+
+
+def by_users(one, some):
+    rows, shown, lists = ["Users Roles Status RADIUS"], [], []
+    for user in some(USERS):
+        role, status = one([*ROLES, ""]), one(["enabled", "disabled"])
+        roles = [(f"user {user} role {role}", "added", "")] * bool(role)
+        rows.append(f"  {user}   {role}   {status}   no")
+        shown += [(f"user {user}", status, ""), *roles]
+        lists.append((f"user {user} role .*", "removed", roles))
+    return "user list", rows, [("user [^ ]+", "deleted", None), *lists], shown
+
+
+def by_targets(_, some):
+    targets = some([(host, port) for host in HOSTS for port in ("514, udp", "1514, tcp")])
+
+    def shown(model):
+        """By the name that commands gave it, which may lack the usual port."""
+        for host, port in targets:
+            full, short = f"log target {host}:{port.replace(', ', '/')}", f"log target {host}"
+            usual = port.startswith("514") and short in model.named
+            yield from [(short, "added", "")] * usual
+            yield from [(full, "added", "")] * (not usual or full in model.named)
+
+    rows = ["Remote logging server(s):", "====", *(f"  {host}:{port}" for host, port in targets)]
+    lists = [("log target [^ ]*[.:][^ ]*", "removed", None)]
+    return "syslog remotehost list", rows, lists, lambda model: list(shown(model))
+
+
+def by_partitions(_, some):
+    partitions = some(PARTITIONS)
+    rows = [f" 15782600{number}  {name}   0  102701  0  102701" for number, name in enumerate(partitions)]
+    header = ["Storage (bytes)", "Partition   Name    Objects   Total   Used   Free"]
+    lists = [("partition [^ ]+", "deleted", None)]
+    return "partition list", [*header, *rows], lists, [(f"partition {name}", "created", name) for name in partitions]
+
+
 @st.composite
 def histories(draw):
-    """Commands in order; some are refused, and change nothing."""
-    return [
-        (*commands(draw), draw(st.sampled_from([True, True, True, False]))) for _ in range(draw(st.integers(5, 40)))
-    ]
+    """Commands in order; some are refused, and change nothing. Between them console output, of its own second or of the last command's."""
+    history, second = [], -1
+    for _ in range(draw(st.integers(5, 40))):
+        if draw(st.integers(0, 3)) or not history:
+            second += 1
+            history.append((second, *commands(draw), draw(st.sampled_from([True, True, True, False])), ""))
+        else:
+            second += draw(st.integers(0, 1)) or history[-1][-1] != ""
+            text, effect = consoles(draw)
+            history.append((second, "console", effect, True, text))
+    return history
 
 
 def lines(history):
     """As the appliance writes them, a second apart."""
-    for number, (command, _, done) in enumerate(history):
-        at = (NOON + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for second, command, _, done, text in history:
+        if text:
+            continue
+        at = (NOON + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
         code = "0" if done else "65535"
         yield f"<174>1 {at} hsm1 lunash 7 - - info : {code} : Command: {command}  : admin : 192.0.2.50/4000".encode()
 
@@ -163,6 +293,12 @@ def stored(history):
     cursor.execute("BEGIN TRANSACTION")
     try:
         fill(cursor, "events", list(rows(history)))
+        for second, _, _, _, text in history:
+            if text:
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                brought = ConsoleFile("hsm1", "", at_step(second), "x.txt", digest, len(text), read(text, forms()))
+                assert [one.why for one in brought.reading.left_out if "not taken as gone" not in one.why] == []
+                observe(cursor, brought, by="auditor", now=NOON)
         yield cursor
     finally:
         cursor.execute("ROLLBACK")
@@ -172,7 +308,7 @@ def stored(history):
 TOLD = """
 SELECT event_at, setting, partition, value FROM settings_told
 WHERE len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
-ORDER BY event_at, record_id
+ORDER BY event_at, observation, record_id
 """
 
 
@@ -191,18 +327,30 @@ def at_step(number):
 @given(histories(), st.data())
 def test_the_state_is_the_models_at_every_step(history, data):
     """The newest word on each setting, for every moment of the whole history; `observed` says the same where it is asked."""
-    model, rebuilt = Model(), {}
-    asked = {data.draw(st.integers(0, len(history) - 1)), len(history) - 1}
+    model, rebuilt = Model(named_in(history)), {}
+    last = history[-1][0]
+    asked = {data.draw(st.integers(0, last)), last}
     with stored(history) as cursor:
         told = cursor.execute(TOLD, {"momentary": list(MOMENTARY)}).fetchall()
-        for number, (command, effect, done) in enumerate(history):
+        for number, (second, command, effect, done, _) in enumerate(history):
             if done:
                 effect(model)
-            rebuilt |= {(setting, part): value for at, setting, part, value in told if at == at_step(number)}
-            assert rebuilt == model.state, (number, command, [text for text, *_ in history])
-            if number in asked:
-                seen = {(one.setting, one.partition): one.value for one in observed(cursor, at_step(number))}
+            if number + 1 < len(history) and history[number + 1][0] == second:
+                continue
+            rebuilt |= {(setting, part): value for at, setting, part, value in told if at == at_step(second)}
+            assert rebuilt == model.state, (number, command, [text or typed for _, typed, _, _, text in history])
+            if second in asked:
+                seen = {(one.setting, one.partition): one.value for one in observed(cursor, at_step(second))}
                 assert seen == model.state
+
+
+def named_in(history):
+    """Settings that commands name, whenever."""
+    model = Model()
+    for _, _, effect, done, text in history:
+        if done and not text:
+            effect(model)
+    return {setting for setting, _ in model.state}
 
 
 def test_a_model_names_nothing_that_only_passes():
