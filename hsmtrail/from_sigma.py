@@ -39,7 +39,7 @@ def write_draft(configuration: Configuration | None, rule: Path, folder: Path, i
 def _free(configuration: Configuration | None, folder: Path) -> str:
     """SIGMA-01, or the next number that no detector here and no file of the folder has."""
     taken = {detector.id for detector in wiring.all_detectors(configuration)}
-    for path in folder.glob("*.sql"):
+    for path in filter(Path.is_file, folder.glob("*.sql")):
         taken |= set(re.findall(r"SIGMA-\d{2,3}", path.read_text(encoding="utf-8", errors="replace")[:4000]))
     return next(name for name in (f"SIGMA-{number:02}" for number in count(1)) if name not in taken)
 
