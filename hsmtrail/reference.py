@@ -19,6 +19,7 @@ from hsmtrail.config import Configuration
 from hsmtrail.console_page import console_page
 from hsmtrail.context import SAYS
 from hsmtrail.coverage_page import coverage_page
+from hsmtrail.sigma_page import sigma_page
 from parsers.decoding import text_of
 from parsers.header_examples import header_examples
 from parsers.vocabulary import vocabulary
@@ -38,6 +39,7 @@ def pages() -> dict[str, str]:
         "detectors.md": MADE + "# Detectors\n\n" + "\n".join(_detectors()),
         "meaning.md": MADE + "# Meaning\n\n" + "\n".join(_meaning()),
         "console.md": MADE + console_page(),
+        "sigma.md": MADE + "# Sigma rules\n\n" + "\n".join(sigma_page()),
         "headers.md": MADE + "# Syslog headers\n\n" + "\n".join(_headers()),
     }
 

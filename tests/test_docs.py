@@ -10,7 +10,16 @@ from hsmtrail.reference import pages
 ROOT = Path(__file__).parent.parent
 
 
-MADE = ["commands.md", "configuration.md", "console.md", "coverage.md", "detectors.md", "headers.md", "meaning.md"]
+MADE = [
+    "commands.md",
+    "configuration.md",
+    "console.md",
+    "coverage.md",
+    "detectors.md",
+    "headers.md",
+    "meaning.md",
+    "sigma.md",
+]
 
 
 @pytest.mark.parametrize("name", MADE)

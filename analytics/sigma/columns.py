@@ -57,16 +57,17 @@ class Source:
 
 def source(logsource: dict[str, str]) -> Source | None:
     """Of the parts product, service, category; None when no lines of ours are meant. Others in it say nothing."""
-    asked = {part: logsource[part] for part in PARTS if logsource.get(part)}
-    for known in _table()["sources"]:
-        if asked == {part: known[part] for part in PARTS if part in known}:
-            return Source(known["product"], known.get("service", ""), known["records"])
-    return None
+    asked = [logsource.get(part) or "" for part in PARTS]
+    return next((known for known in all_sources() if [known.product, known.service, ""] == asked), None)
+
+
+def all_sources() -> list[Source]:
+    return [Source(one["product"], one.get("service", ""), one["records"]) for one in _table()["sources"]]
 
 
 def sources() -> list[str]:
     """As a reader is told them: `luna`, `luna/audit` …"""
-    return ["/".join(known[part] for part in PARTS if part in known) for known in _table()["sources"]]
+    return [f"{known.product}/{known.service}".rstrip("/") for known in all_sources()]
 
 
 def modifiers() -> frozenset[str]:
@@ -83,9 +84,14 @@ def _table() -> dict[str, Any]:
     return tomllib.loads((files("analytics.sigma") / "columns.toml").read_text(encoding="utf-8"))
 
 
+def aliases() -> dict[str, list[str]]:
+    """Of a column, what Sigma calls it."""
+    return dict(_table()["fields"])
+
+
 @cache
 def _aliases() -> dict[str, str]:
-    return {field: column for column, fields in _table()["fields"].items() for field in fields}
+    return {field: column for column, fields in aliases().items() for field in fields}
 
 
 @cache
