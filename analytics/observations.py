@@ -135,10 +135,10 @@ def _fill(cursor: duckdb.DuckDBPyConnection, number: int, reading: Reading) -> N
         {"id": number, "text": "\n".join(reading.kept), "left_out": left_out},
     )
     for table, rows in (("observed_settings", reading.shown), ("observed_lists", reading.lists)):
-        for row in map(dataclasses.asdict, rows):
-            names = ", ".join(row)
-            marks = ", ".join(f"${name}" for name in row)
+        if rows:
+            columns = {item.name: [getattr(row, item.name) for row in rows] for item in dataclasses.fields(rows[0])}
+            said = ", ".join(f"unnest(${name}) AS {name}" for name in columns)
             cursor.execute(
-                f"INSERT INTO {table} (observation, {names}) VALUES ($id, {marks})",  # noqa: S608  (names of fields)
-                {"id": number, **row},
+                f"INSERT INTO {table} BY NAME SELECT $id AS observation, {said}",  # names of fields
+                {"id": number, **columns},
             )

@@ -9,6 +9,7 @@ import os
 import re
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 import polars as pl
 import pytest
@@ -264,10 +265,15 @@ def lines(history):
         yield f"<174>1 {at} hsm1 lunash 7 - - info : {code} : Command: {command}  : admin : 192.0.2.50/4000".encode()
 
 
+@cache
+def parser():
+    return wiring.parser(None)
+
+
 def rows(history):
     """What the parser makes of them, as rows of a case."""
     raw = list(lines(history))
-    frame = wiring.parser(None).one_by_one(
+    frame = parser().one_by_one(
         pl.DataFrame(
             {
                 "received_at": pl.Series([NOON] * len(raw), dtype=pl.Datetime("us")),
@@ -329,7 +335,7 @@ def test_the_state_is_the_models_at_every_step(history, data):
     """The newest word on each setting, for every moment of the whole history; `observed` says the same where it is asked."""
     model, rebuilt = Model(named_in(history)), {}
     last = history[-1][0]
-    asked = {data.draw(st.integers(0, last)), last}
+    asked = data.draw(st.integers(0, last))
     with stored(history) as cursor:
         told = cursor.execute(TOLD, {"momentary": list(MOMENTARY)}).fetchall()
         for number, (second, command, effect, done, _) in enumerate(history):
@@ -339,7 +345,7 @@ def test_the_state_is_the_models_at_every_step(history, data):
                 continue
             rebuilt |= {(setting, part): value for at, setting, part, value in told if at == at_step(second)}
             assert rebuilt == model.state, (number, command, [text or typed for _, typed, _, _, text in history])
-            if second in asked:
+            if second == asked:
                 seen = {(one.setting, one.partition): one.value for one in observed(cursor, at_step(second))}
                 assert seen == model.state
 
