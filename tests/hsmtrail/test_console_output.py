@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from hsmtrail.api import LARGEST_REQUEST
+from hsmtrail.console_files import read_files
+from hsmtrail.errands.observations import ObserveConsole
 from support.installation import BASIC
 
 DEVICES = """
@@ -87,10 +90,11 @@ def test_the_evidence_is_kept_and_the_same_file_again_changes_nothing(here):
 
 
 def test_another_value_later_contradicts_and_is_no_command(here, monkeypatch):
-    """What stood before is said beside it; the same again only confirms."""
+    """What stood before is said beside it, what was approved drifts; the same again only confirms."""
     write(here, "one.txt", POLICIES.format(masking="On"))
     write(here, "two.txt", POLICIES.format(masking="Off"))
     observe(here, "one.txt", *AT)
+    here.command("baseline", "approve", "--reason", "set-up")
     observe(here, "two.txt", "--device", "hsm-1", "--at", "2026-11-24T10:00:00Z")
     state = shown(here)
     assert (state["hsm policy 6"]["observed"], state["hsm policy 6"]["before"]) == ("0", "1")
@@ -100,6 +104,14 @@ def test_another_value_later_contradicts_and_is_no_command(here, monkeypatch):
     table = here.command("baseline", "show").stdout
     assert "observed 2026-11-24 10:00:00, not 1 as before" in table
     assert "observed 2026-11-23 10:00:00, seen again 2026-11-24 10:00:00" in table
+    here.command("detectors", "run", "CONF-07")
+    (found,) = here.json("findings", "list")
+    assert found["subject"] == "hsm policy 6 on hsm-1"
+    assert (found["columns"]["approved"], found["columns"]["actual"], found["columns"]["source"]) == (
+        "1",
+        "0",
+        "observed",
+    )
 
 
 def test_a_wrong_file_is_taken_back(here):
@@ -156,6 +168,19 @@ def test_files_that_are_too_large_are_named(here):
         (here.folder / f"{number}.txt").write_bytes(b"x" * (250 << 10))
     assert "large.txt: larger than 256 KiB" in observe(here, "large.txt", *AT, check=False).stderr
     assert "640 KiB together" in observe(here, "0.txt", "1.txt", "2.txt", *AT, check=False).stderr
+
+
+def test_the_largest_files_fit_into_a_request(here):
+    """As base64 in JSON, and come out of it as they were."""
+    for number in range(5):
+        (here.folder / f"{number}.txt").write_bytes(bytes([200 + number]) * (128 << 10))
+    brought = read_files([here.folder / f"{number}.txt" for number in range(5)])
+    errand = ObserveConsole.model_validate({"device": "hsm-1", "at": "2026-11-23", "files": brought})
+    sent = json.dumps(errand.model_dump(mode="json"))
+    assert len(sent) < LARGEST_REQUEST
+    assert [file.content[:1] for file in ObserveConsole.model_validate_json(sent).files] == [
+        bytes([200 + n]) for n in range(5)
+    ]
 
 
 def test_utf16_of_powershell_is_text(here):
