@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reports.pack import PackSettings, make_pack
+from reports.render import render
 from support.shelf import MONDAY, RECEIVER, WEEK
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -466,6 +467,31 @@ def test_drift(shelf, pack):
     assert (made.differences[0].since, made.differences[0].who) == (MONDAY + HOUR, "admin")
     assert made.differences[0].record_id == changed
     assert made.remarks == ("Not measured, because no baseline is approved: hsm-ams-2.",)
+
+
+def test_drift_that_a_console_showed_names_its_file(shelf, pack):
+    """No record is its evidence; the pack is written all the same, with the file and its digest."""
+    shelf.device("hsm-ams-1")
+    approve(shelf, "ipcheck", "on")
+    words = {"partition": "", "bytes": 1, "text": "", "left_out": "[]", "withdrawn_by": "", "withdrawn_reason": ""}
+    shelf.insert(
+        "observations",
+        id=1,
+        device="hsm-ams-1",
+        observed_at=MONDAY + HOUR,
+        file="<b>ip</b>.txt",
+        sha256="ab" * 32,
+        imported_at=MONDAY + DAY,
+        imported_by="auditor",
+        **words,
+    )
+    shelf.insert("observed_settings", observation=1, setting="ipcheck", partition="", value="off", line=2, form="x")
+    made = pack()
+    (row,) = made.configuration.differences
+    assert (row.observed, row.since, row.who, row.record_id) == ("off", MONDAY + HOUR, "auditor", None)
+    html = render(made)
+    assert "&lt;b&gt;ip&lt;/b&gt;.txt" in html
+    assert "ab" * 32 in html
 
 
 def test_changes_show_the_value_before(shelf, pack):
