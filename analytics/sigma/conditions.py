@@ -7,7 +7,6 @@ from __future__ import annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -32,8 +31,8 @@ from sigma.types import (
     SpecialChars,
 )
 
-from analytics.manners import scratch
 from analytics.networks import ends
+from analytics.sigma.expressions import trouble
 from analytics.sigma.literal import like_escaped, literal
 
 if TYPE_CHECKING:
@@ -181,10 +180,8 @@ class Comparison:
     def _expression(self, value: SigmaRegularExpression) -> str:
         flags = "".join(FLAGS[flag] for flag in FLAGS if flag in value.flags)
         pattern = f"(?{flags})" * bool(flags) + ("" if "s" in flags else "(?-s)") + value.regexp.to_plain_regex()
-        try:
-            scratch().cursor().execute("SELECT regexp_matches('', $pattern)", {"pattern": pattern})
-        except duckdb.Error as error:
-            raise ValueError(f"RE2 does not know this regular expression: {str(error).splitlines()[0]}") from None
+        if wrong := trouble(pattern):
+            raise ValueError(wrong)
         return f"regexp_matches({as_text(self._column)}, {literal(pattern)})"
 
     @of.register

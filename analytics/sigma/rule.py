@@ -12,6 +12,7 @@ from sigma.exceptions import SigmaError
 
 from analytics.sigma import columns
 from analytics.sigma.conditions import CannotExpressError, condition
+from analytics.sigma.expressions import trouble
 from analytics.sigma.yaml_file import RefusedError
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ def _source(file: RuleFile) -> Source:
 
 def _wrong_detection(file: RuleFile, source: Source) -> Iterator[Mistake]:
     """What would only be told by its name, not by its place."""
-    for keys in file.documents[0]:
+    for keys, place in file.documents[0].items():
         if keys[0] == "detection" and len(keys) > 1 and keys[1] != "condition":
-            for what in _wrong_key(keys[1], keys[2:], source):
+            for what in (*_wrong_key(keys[1], keys[2:], source), *_wrong_expression(keys[2:], place.value)):
                 yield file.mistake(what, 0, keys)
 
 
@@ -110,6 +111,14 @@ def _wrong_key(name: str, inner: Keys, source: Source) -> Iterator[str]:
         for modifier in modifiers:
             if modifier not in columns.modifiers():
                 yield f"modifier {modifier} has no form in SQL here"
+
+
+def _wrong_expression(inner: Keys, value: str) -> Iterator[str]:
+    """Before pySigma compiles it: its library complains on standard error, and without a place."""
+    field = next((key for key in reversed(inner) if not key.isdigit()), "")
+    wrong = trouble(value) if value and "re" in field.split("|")[1:] else ""
+    if wrong:
+        yield wrong
 
 
 def _no_column(field: object, source: Source) -> str:
