@@ -27,6 +27,7 @@ attack = { version = "19", techniques = [] }
 [parameters]
 back_minutes = { default = 30, why = "Clients try about every minute to come back." }
 shown_days   = { default = 7, why = "So long after its window a patch night is shown." }
+down_minutes = { default = 3, why = "What is heard so soon after the restart may be the going down, unless it is the start of something." }
 */
 WITH planned AS (
     SELECT id, device, starts_at, ends_at, ticket FROM change_windows
@@ -37,6 +38,8 @@ seen AS (
         operation IN ('firmware_update', 'firmware_rollback', 'package_update') AND outcome <> 'failed'        AS updates,
         operation = 'reboot' AND outcome <> 'failed'                                                           AS restarts,
         family = 'ntls' AND operation = 'service_start'                                                        AS starts_ntls,
+        operation = 'boot' OR operation = 'service_start' AND command IS NULL
+            OR family = 'sysstat' AND coalesce((details->>'state') = 'Started', false)                         AS starts,
         family IN ('ntls', 'htl') AND operation = 'connection_open' AND outcome <> 'failed'                    AS connects,
         outcome <> 'failed' AND command IN ('hsm show', 'hsm firmware show', 'package list')                   AS looks
     FROM planned
@@ -53,13 +56,18 @@ acts AS (
     FROM seen
     GROUP BY id
 ),
-back AS (  -- what came after the restart, or after the update where there was none
-    SELECT seen.id,
-        min(event_at) FILTER (event_at > restarted + INTERVAL 1 MINUTE)                        AS booted,
-        min(event_at) FILTER (starts_ntls AND event_at > restarted)                            AS ntls,
-        min(event_at) FILTER (connects AND event_at > restarted)                               AS client,
-        min(event_at) FILTER (looks AND event_at > coalesce(greatest(restarted, updated), restarted, updated))  AS looked
+returned AS (  -- a client that is served while the device goes down is not back
+    SELECT seen.id, min(event_at) AS booted
     FROM seen JOIN acts USING (id)
+    WHERE event_at > restarted + to_minutes($down_minutes) OR starts AND event_at > restarted
+    GROUP BY seen.id
+),
+back AS (  -- what came after the restart, or after the update where there was none
+    SELECT seen.id, any_value(booted)                                                          AS booted,
+        min(event_at) FILTER (starts_ntls AND event_at > restarted)                            AS ntls,
+        min(event_at) FILTER (connects AND event_at >= booted)                                 AS client,
+        min(event_at) FILTER (looks AND event_at > coalesce(greatest(restarted, updated), restarted, updated))  AS looked
+    FROM seen JOIN acts USING (id) LEFT JOIN returned USING (id)
     GROUP BY seen.id
 ),
 judged AS (

@@ -1,7 +1,7 @@
 """An ordinary week of twelve devices has nothing above low; incidents planted into it are all found, each once, nothing else.
 
 Everything goes the way that the service goes: parsed, stored, judged live and on schedule, told. By default a week with
-the fewest lines that twelve devices write, looked at a few times. HSMTRAIL_ORDINARY_WEEK=1: 300,000 lines, every hour.
+the fewest lines that twelve devices write, looked at once or twice. HSMTRAIL_ORDINARY_WEEK=1: 300,000 lines, every hour.
 """
 
 import os
@@ -16,7 +16,7 @@ from support.ordinary.site import LARGE, MONDAY, SMALL, WEEK
 from support.ordinary.watch import Watch
 
 LONG = bool(os.environ.get("HSMTRAIL_ORDINARY_WEEK"))
-SCALE, EVERY = (LARGE, timedelta(hours=1)) if LONG else (SMALL, timedelta(hours=84))
+SCALE, EVERY = (LARGE, timedelta(hours=1)) if LONG else (SMALL, WEEK)
 LEAST = 300_000 if LONG else 20_000
 ORDINARY = {
     ("AUTH-01", "info"): "the decommission's three wrong passwords",

@@ -7,6 +7,7 @@ HSMTRAIL_EXAMPLES raises the number of histories (20 by default).
 import hashlib
 import os
 import re
+from collections import defaultdict
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -16,14 +17,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from analytics.case_tables import fill
 from analytics.manners import scratch
 from analytics.observations import ConsoleFile, observe
 from analytics.state import MOMENTARY, observed
 from hsmtrail import wiring
 from parsers.console import read
 from parsers.console_forms import forms
+from store.narrow import Narrow
 from support.bench import NOON
+from support.rows import IDENTITY
 
 UNKNOWN = None
 PARTITIONS, CLIENTS, USERS = ["prod-tls", "a.b", "p1"], ["app-1", "app-10"], ["bob", "eve"]
@@ -270,52 +272,52 @@ def parser():
     return wiring.parser(None)
 
 
-def rows(history):
-    """What the parser makes of them, as rows of a case."""
-    raw = list(lines(history))
-    frame = parser().one_by_one(
-        pl.DataFrame(
-            {
-                "received_at": pl.Series([NOON] * len(raw), dtype=pl.Datetime("us")),
-                "peer": [""] * len(raw),
-                "peer_identity": [""] * len(raw),
-                "raw": pl.Series(raw, dtype=pl.Binary),
-                "trouble": [""] * len(raw),
-            }
-        )
-    )
-    wanted = ("family", "pattern", "operation", "outcome", "setting", "value", "partition", "account", "command")
-    for row in frame.iter_rows(named=True):
-        yield {"time": str(row["event_at"]), "device": "hsm1"} | {name: row[name] or "" for name in wanted}
-
-
-EXAMPLES = int(os.environ.get("HSMTRAIL_EXAMPLES", "20"))
+def records(several):
+    """What the parser makes of all their lines, each history on a device of its own."""
+    told = [(f"hsm{number}", raw) for number, history in enumerate(several) for raw in lines(history)]
+    nothing, count = [""] * len(told), len(told)
+    given = {"raw": pl.Series([raw for _, raw in told], dtype=pl.Binary), "trouble": nothing, "peer_identity": nothing}
+    received = pl.Series([NOON] * count, dtype=pl.Datetime("us"))
+    frame = parser().parse(pl.DataFrame({**given, "received_at": received, "peer": nothing}))
+    said = {"record_id": range(1, count + 1), "batch": [1] * count, "peer_port": [514] * count, "received_at": received}
+    identity = pl.DataFrame({name: said.get(name, nothing) for name in IDENTITY}, schema=IDENTITY)
+    return pl.concat([identity, frame.with_columns(device=pl.Series([name for name, _ in told]))], how="horizontal")
 
 
 @contextmanager
-def stored(history):
-    """A store that holds the history's records, for as long as a test looks at it."""
+def stored(several):
+    """A store that holds the histories, for as long as a test looks at it."""
     cursor = scratch().cursor()
     cursor.execute("BEGIN TRANSACTION")
     try:
-        fill(cursor, "events", list(rows(history)))
-        for second, _, _, _, text in history:
-            if text:
-                digest = hashlib.sha256(text.encode()).hexdigest()
-                brought = ConsoleFile("hsm1", "", at_step(second), "x.txt", digest, len(text), read(text, forms()))
-                assert [one.why for one in brought.reading.left_out if "not taken as gone" not in one.why] == []
-                observe(cursor, brought, by="auditor", now=NOON)
+        Narrow().insert(cursor, records(several))
+        for number, history in enumerate(several):
+            for second, _, _, _, text in history:
+                if text:
+                    observe(cursor, brought(f"hsm{number}", second, text), by="auditor", now=NOON)
         yield cursor
     finally:
         cursor.execute("ROLLBACK")
         cursor.close()
 
 
+def brought(device, second, text):
+    """A file of console output, as it is read; its forms know every line of it."""
+    reading = read(text, forms())
+    assert [one.why for one in reading.left_out if "not taken as gone" not in one.why] == []
+    return ConsoleFile(
+        device, "", at_step(second), "x.txt", hashlib.sha256(text.encode()).hexdigest(), len(text), reading
+    )
+
+
 TOLD = """
-SELECT event_at, setting, partition, value FROM settings_told
+SELECT device, event_at, setting, partition, value FROM settings_told
 WHERE len(list_filter($momentary, lambda one: setting = one OR starts_with(setting, one || ' '))) = 0
 ORDER BY event_at, observation, record_id
 """
+EXAMPLES = int(os.environ.get("HSMTRAIL_EXAMPLES", "20"))
+TOGETHER = 20
+"""So many histories are one store, each a device of it: a question to the view takes as long for one."""
 
 
 def at_step(number):
@@ -323,31 +325,53 @@ def at_step(number):
 
 
 @pytest.mark.timeout(180 + EXAMPLES)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.generate),
-    derandomize="HSMTRAIL_EXAMPLES" not in os.environ,
-)
-@given(histories(), st.data())
-def test_the_state_is_the_models_at_every_step(history, data):
+def test_the_state_is_the_models_at_every_step():
     """The newest word on each setting, for every moment of the whole history; `observed` says the same where it is asked."""
-    model, rebuilt = Model(named_in(history)), {}
-    last = history[-1][0]
-    asked = data.draw(st.integers(0, last))
-    with stored(history) as cursor:
-        told = cursor.execute(TOLD, {"momentary": list(MOMENTARY)}).fetchall()
-        for number, (second, command, effect, done, _) in enumerate(history):
-            if done:
-                effect(model)
-            if number + 1 < len(history) and history[number + 1][0] == second:
-                continue
-            rebuilt |= {(setting, part): value for at, setting, part, value in told if at == at_step(second)}
-            assert rebuilt == model.state, (number, command, [text or typed for _, typed, _, _, text in history])
-            if second == asked:
-                seen = {(one.setting, one.partition): one.value for one in observed(cursor, at_step(second))}
-                assert seen == model.state
+    generated = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.explicit, Phase.generate),
+        derandomize="HSMTRAIL_EXAMPLES" not in os.environ,
+    )
+    @given(histories())
+    def generate(history):
+        generated.append(history)
+
+    generate()
+    assert len(generated) >= EXAMPLES
+    for first in range(0, len(generated), TOGETHER):
+        compare(generated[first : first + TOGETHER], asked=first // TOGETHER % 40)
+
+
+def compare(several, asked):
+    """All of one store with their models."""
+    with stored(several) as cursor:
+        told = defaultdict(list)
+        for device, *rest in cursor.execute(TOLD, {"momentary": list(MOMENTARY)}).fetchall():
+            told[device].append(rest)
+        then = defaultdict(dict)
+        for one in observed(cursor, at_step(asked)):
+            then[one.device][one.setting, one.partition] = one.value
+        for number, history in enumerate(several):
+            follow(history, told[f"hsm{number}"], asked, then[f"hsm{number}"])
+
+
+def follow(history, told, asked, then):
+    """One history, second by second; `then` is what `observed` says of the second that was asked for."""
+    model, rebuilt, standing = Model(named_in(history)), {}, {}
+    for number, (second, command, effect, done, _) in enumerate(history):
+        if done:
+            effect(model)
+        if number + 1 < len(history) and history[number + 1][0] == second:
+            continue
+        rebuilt |= {(setting, part): value for at, setting, part, value in told if at == at_step(second)}
+        assert rebuilt == model.state, (number, command, [text or typed for _, typed, _, _, text in history])
+        if second <= asked:
+            standing = dict(model.state)
+    assert then == standing
 
 
 def named_in(history):

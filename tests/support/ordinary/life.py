@@ -50,8 +50,8 @@ def live(pen: Pen, scale: Scale) -> None:
 
 
 def every(pen: Pen, minutes: float, begin: datetime = MONDAY, end: datetime = MONDAY + WEEK):
-    """Moments that are so many minutes apart, more or less."""
-    at = begin + pen.pause(1, 60 * minutes)
+    """Moments that are so many minutes apart, more or less; the first is soon."""
+    at = begin + pen.pause(1, min(60 * minutes, 2400))
     while at < end:
         yield at
         at += pen.pause(54 * minutes, 66 * minutes)
