@@ -48,7 +48,9 @@ class Again:
 
 
 class Duty:
-    """One judge at a time; findings and ledger of one detector are written together."""
+    """Findings and ledger of one detector are written together. One judge at a time for the live detectors, and one for
+    the rest: a wrong secret does not wait for a question about a year.
+    """
 
     def __init__(  # noqa: PLR0913  (what it judges, by which clock, whom it tells)
         self,
@@ -57,21 +59,24 @@ class Duty:
         now: Callable[[], datetime],
         *,
         enqueue: Enqueue | None = None,
+        on_told: Callable[[], object] = lambda: None,
         complete_until: Callable[[], datetime] | None = None,
         limits: Limits | None = None,
         not_measured: Mapping[str, str] | None = None,
     ) -> None:
-        """`complete_until`: up to when every received line is stored; states are judged at that moment, not later.
+        """`on_told`: called when findings were written, with their alerts, before the next detector is asked.
+
+        `complete_until`: up to when every received line is stored; states are judged at that moment, not later.
 
         `not_measured`: of each detector, what the configuration does not let it judge; for the ledger.
         """
         self.detectors = tuple(detectors)
         self._enabled = tuple(detector for detector in self.detectors if detector.enabled)
-        self._db, self._now, self._enqueue = db, now, enqueue
+        self._db, self._now, self._enqueue, self._on_told = db, now, enqueue, on_told
         self._complete_until = complete_until or now
         self._limits = limits or Limits()
         self.not_measured = dict(not_measured or {})
-        self._lock = threading.Lock()
+        self._judging = {live: threading.Lock() for live in (True, False)}
         self._failures: dict[str, tuple[int, datetime]] = {}
         with db.reader() as cursor:
             self._latest = runs.latest(cursor)
@@ -83,7 +88,7 @@ class Duty:
         now = self._now()
         with self._db.reader() as cursor:
             last = runs.last_position(cursor)
-        live = [detector for detector in self._enabled if detector.every == "live" and not self._rests(detector, now)]
+        live = [detector for detector in self._enabled if _is_live(detector) and not self._rests(detector, now)]
         return self._judge([detector for detector in live if self._behind(detector, last)])
 
     def until_due(self, now: datetime) -> dict[str, timedelta]:
@@ -108,8 +113,8 @@ class Duty:
 
     def _again(self, spans: Sequence[Span], seconds: float, why: dict[str, str]) -> Again:
         changed, failed = 0, []
-        with self._lock:
-            for detector in self._enabled:
+        for detector in self._enabled:
+            with self._judging[_is_live(detector)]:
                 for span in spans if detector.kind == "episodes" else spans[:1]:
                     try:
                         judged = judging.judge_span(self._db, detector, span, self._moment(detector), seconds)
@@ -139,22 +144,31 @@ class Duty:
         return last - max((position for (one, _), position in self._judged.items() if one == identifier), default=last)
 
     def _judge(self, detectors: Sequence[Detector], *, everything: bool = False) -> list[Run]:
+        """The live ones first; what came of each, by id."""
+        done: list[Run] = []
+        for live, judging_now in self._judging.items():
+            chosen = [detector for detector in detectors if _is_live(detector) == live]
+            if chosen:
+                with judging_now:
+                    done += self._judge_chosen(chosen, everything=everything)
+        return sorted(done, key=lambda run: run.detector)
+
+    def _judge_chosen(self, detectors: Sequence[Detector], *, everything: bool) -> list[Run]:
         """Those that failed last come last, so that they delay nobody."""
         quiet: list[tuple[Detector, Run]] = []
         done: list[Run] = []
-        with self._lock:
-            with self._db.reader() as cursor:
-                last = runs.last_position(cursor)
-            positions = {one.id: (0 if everything else self._judged.get(_key(one), 0), last) for one in detectors}
-            arrivals = Arrivals(self._db, [(one, positions[one.id]) for one in detectors], self._limits.seconds)
-            for detector in sorted(detectors, key=lambda one: one.id in self._failures):
-                run, judged = self._ask(detector, positions[detector.id], arrivals)
-                if judged is not None and not judged.empty:
-                    run = self._write(detector, run, judged)
-                else:
-                    quiet.append((detector, run))
-                done.append(run)
-            self._keep_quiet(quiet)
+        with self._db.reader() as cursor:
+            last = runs.last_position(cursor)
+        positions = {one.id: (0 if everything else self._judged.get(_key(one), 0), last) for one in detectors}
+        arrivals = Arrivals(self._db, [(one, positions[one.id]) for one in detectors], self._limits.seconds)
+        for detector in sorted(detectors, key=lambda one: one.id in self._failures):
+            run, judged = self._ask(detector, positions[detector.id], arrivals)
+            if judged is not None and not judged.empty:
+                run = self._write(detector, run, judged)
+            else:
+                quiet.append((detector, run))
+            done.append(run)
+        self._keep_quiet(quiet)
         return done
 
     def _ask(self, detector: Detector, positions: tuple[int, int], arrivals: Arrivals) -> tuple[Run, Judged | None]:
@@ -190,6 +204,8 @@ class Duty:
             run = replace(run, findings=outcome.findings, suppressed=outcome.suppressed, finished_at=self._now())
             row = runs.write(cursor, run, self._latest.get(_key(detector)))
         self._remember(detector, run, row)
+        if outcome.findings:
+            self._on_told()
         return run
 
     def _keep_quiet(self, quiet: Sequence[tuple[Detector, Run]]) -> None:
@@ -232,6 +248,10 @@ class Duty:
 
     def _seconds(self, first: int) -> float:
         return self._limits.seconds if first else self._limits.seconds_for_history
+
+
+def _is_live(detector: Detector) -> bool:
+    return detector.every == "live"
 
 
 def _key(detector: Detector) -> tuple[str, str]:

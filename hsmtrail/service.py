@@ -23,7 +23,7 @@ from hsmtrail.config import load
 from hsmtrail.config_checks import split_address
 from hsmtrail.desk import Desk, open_store, utc_now
 from hsmtrail.failures import Failure
-from hsmtrail.judge import Judge
+from hsmtrail.judge import Judge, News
 from hsmtrail.schedule import Timetable
 
 if TYPE_CHECKING:
@@ -123,24 +123,27 @@ class Service:
         db = await asyncio.to_thread(open_store, self.configuration, HOLD_SECONDS)
         parts.callback(db.close)
         outbox = wiring.outbox(db, self.configuration, utc_now)
-        arrived = threading.Event()
+        news = News()
         loader = wiring.loader(
-            db, self.configuration, patterns, lambda _: arrived.set(), lambda: _soon(loop, self._fail)
+            db, self.configuration, patterns, lambda stored: news.tell(stored.strikes), lambda: _soon(loop, self._fail)
         )
         detectors = last_good.detectors(self.configuration)
 
         def complete_until() -> datetime:
             return utc_now() - timedelta(seconds=loader.lag_seconds())
 
-        duty = wiring.duty(db, self.configuration, utc_now, complete_until, detectors)
-        judge = Judge(duty, arrived, on_judged=lambda: _soon(loop, self._wake.set), flooded=loader.flooded)
+        def wake() -> None:
+            _soon(loop, self._wake.set)
+
+        duty = wiring.duty(db, self.configuration, utc_now, complete_until, detectors=detectors, on_told=wake)
+        judge = Judge(duty, news, on_judged=wake, flooded=loader.flooded)
         desk = Desk(
             configuration=self.configuration,
             db=db,
             duty=duty,
             patterns=patterns,
             now=utc_now,
-            wake=arrived.set,
+            wake=news.tell,
             lag_seconds=loader.lag_seconds,
             service_pid=os.getpid(),
             user="service",
@@ -155,7 +158,7 @@ class Service:
         sealer = wiring.sealer(db, self.configuration)
         sealer.start()
         parts.push_async_callback(asyncio.to_thread, sealer.stop)
-        timetable = Timetable(desk, on_work=lambda: _soon(loop, self._wake.set))
+        timetable = Timetable(desk, on_work=wake)
         timetable.start()
         parts.push_async_callback(asyncio.to_thread, timetable.stop)
         await self._listen(parts, desk)

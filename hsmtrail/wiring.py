@@ -168,12 +168,14 @@ def pattern_mistakes(configuration: Configuration | None) -> list[str]:
         return absent + str(error).splitlines()
 
 
-def duty(
+def duty(  # noqa: PLR0913  (where, by which clock, what it judges, and whom it tells)
     db: Database,
     configuration: Configuration,
     now: Callable[[], datetime],
     complete_until: Callable[[], datetime] | None = None,
+    *,
     detectors: Detectors | None = None,
+    on_told: Callable[[], object] = lambda: None,
 ) -> Duty:
     """These detectors, or all: then Misuse when one of the files is wrong. Told about by the configured sinks."""
     detectors = detectors or sound_detectors(configuration)
@@ -182,6 +184,7 @@ def duty(
         detectors,
         now,
         enqueue=_teller(sinks(configuration), detectors, now),
+        on_told=on_told,
         complete_until=complete_until,
         not_measured=context.not_measured(configuration, detectors),
     )

@@ -55,13 +55,14 @@ class StoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatches:
-    """One commit. `from_position` is exclusive, `to_position` inclusive."""
+    """One commit. `from_position` is exclusive, `to_position` inclusive; `strikes`: wrong secrets, which HSMs count."""
 
     batches: int
     records: int
     copies: int
     from_position: int
     to_position: int
+    strikes: int = 0
 
 
 class Writer:
@@ -84,7 +85,8 @@ class Writer:
             self._account(cursor, new, frame.select("batch", "listener"), repeats)
         self._counters.update({batch.batch >> NUMBER_BITS: batch.counters for batch in new})
         count = 0 if repeats is None else repeats.of_rows.len() - repeats.of_rows.null_count()
-        return StoredBatches(len(new), frame.height, count, position, position + len(new))
+        strikes = int(frame["strike"].cast(pl.Boolean).sum() or 0)
+        return StoredBatches(len(new), frame.height, count, position, position + len(new), strikes)
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Repeats | None:
         """The rows with their `copy_of`; what it is now of older ones too."""

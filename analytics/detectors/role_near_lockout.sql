@@ -99,7 +99,14 @@ limited AS (
     SELECT told.*,
         CASE WHEN told.role <> '' THEN coalesce(TRY_CAST(json_extract_string(declared.limits, told.role) AS INTEGER), $limits[told.role], list_min(map_values($limits)))
              WHEN kind = 'application' THEN list_min(list_transform(['po', 'co', 'lco', 'cu'], lambda one: coalesce(TRY_CAST(json_extract_string(declared.limits, one) AS INTEGER), $limits[one])))
-             ELSE list_min(map_values($limits)) END  AS allowed
+             ELSE list_min(map_values($limits)) END  AS allowed,
+        CASE told.role
+            WHEN 'po' THEN 'the partition is zeroized, with every key in it'
+            WHEN 'co' THEN 'Crypto Officer and Crypto User are locked, for good unless HSM policy 15 is on'
+            WHEN 'lco' THEN 'the role is locked until a higher role resets it'
+            WHEN 'cu' THEN 'the role is locked until a higher role resets it'
+            WHEN 'au' THEN 'the Auditor is locked for ten minutes'
+            ELSE concat('at worst ', if(coalesce(kind = 'application', false), 'the partition is zeroized', 'the HSM erases itself'), ': no line names the role') END  AS outcome
     FROM told
     LEFT JOIN declared ON declared.device = told.hsm AND declared.part = told.part AND told.part <> ''
 ),
@@ -123,13 +130,9 @@ SELECT
     if(locked, 0, greatest(allowed - failures, 0))   AS tries_left,
     ended,
     locked,
-    CASE role
-        WHEN 'po' THEN 'the partition is zeroized'
-        WHEN 'co' THEN 'Crypto Officer and Crypto User are locked, for good unless HSM policy 15 is on'
-        WHEN 'lco' THEN 'the role is locked until a higher role resets it'
-        WHEN 'cu' THEN 'the role is locked until a higher role resets it'
-        WHEN 'au' THEN 'the Auditor is locked for ten minutes'
-        ELSE 'not known: judged by the strictest limit' END  AS consequence,
+    CASE WHEN ended THEN 'none: a login succeeded, the count began anew'
+         WHEN locked OR failures >= allowed THEN 'the limit is reached: ' || outcome
+         ELSE format('after {} more {}', allowed - failures, outcome) END  AS consequence,
     sources,
     who,
     evidence

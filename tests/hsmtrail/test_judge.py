@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from hsmtrail.judge import BREATH, LONGEST_REST, Judge, rest_after
+from hsmtrail.judge import BREATH, LONGEST_REST, Judge, News, rest_after
 from support.bench import bench
 from support.installation import eventually
 
@@ -29,15 +29,15 @@ def test_a_flood_cannot_keep_a_password_from_people():
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a judge over a store with one detector; gives the bench, `arrived`, when each judgement was over, and it."""
+    """Starts a judge over a store with one detector; gives the bench, the news, when each judgement was over, and it."""
     judges = []
 
     def begin(**options):
-        here, arrived, over = bench(tmp_path), threading.Event(), []
-        judges.append(Judge(here.duty, arrived, lambda: over.append(time.monotonic()), **options))
+        here, news, over = bench(tmp_path), News(), []
+        judges.append(Judge(here.duty, news, lambda: over.append(time.monotonic()), **options))
         judges[0].start()
         eventually(lambda: len(over) == 1)
-        return here, arrived, over, judges[0]
+        return here, news, over, judges[0]
 
     yield begin
     for judge in judges:
@@ -46,9 +46,9 @@ def start(tmp_path):
 
 def test_what_arrived_is_judged(start):
     """Also what came before it started: it looks once by itself."""
-    here, arrived, over, _ = start(breath=0.0)
+    here, news, over, _ = start(breath=0.0)
     here.arrive(FAILED, judge=False)
-    arrived.set()
+    news.tell()
     eventually(lambda: len(over) == 2)
     assert [finding.subject for finding in here.findings()] == ["failures on hsm1"]
 
@@ -56,21 +56,52 @@ def test_what_arrived_is_judged(start):
 def test_a_long_judgement_is_followed_by_a_rest(start):
     """By its clock each one takes 0.15 s: the next begins 0.3 s later at the earliest, whatever arrives."""
     ticks = count()
-    _, arrived, over, _ = start(breath=0.0, clock=lambda: next(ticks) * 0.15)
+    _, news, over, _ = start(breath=0.0, clock=lambda: next(ticks) * 0.15)
     for judged in (2, 3):
-        arrived.set()
+        news.tell()
         eventually(lambda judged=judged: len(over) == judged)
         assert over[-1] - over[-2] >= 0.3
+
+
+def test_what_is_urgent_ends_a_rest(start):
+    """A wrong secret does not wait for an hour's rest to be over; anything else does."""
+    here, news, over, _ = start(breath=3600.0)
+    here.arrive(FAILED, judge=False)
+    news.tell()
+    assert not news.urgent.wait(0.2)
+    assert (len(over), here.findings()) == (1, [])
+    news.tell(urgent=1)
+    eventually(lambda: len(over) == 2)
+    assert [finding.subject for finding in here.findings()] == ["failures on hsm1"]
+
+
+def test_what_is_urgent_lets_half_of_the_time_to_storing(start):
+    """By its clock each judgement takes 0.3 s: so long it rests, whatever is urgent."""
+    ticks = count()
+    _, news, over, _ = start(breath=3600.0, clock=lambda: next(ticks) * 0.3)
+    for judged in (2, 3):
+        news.tell(urgent=1)
+        eventually(lambda judged=judged: len(over) == judged)
+        assert over[-1] - over[-2] >= 0.3
+
+
+def test_a_flood_does_not_hold_up_what_is_urgent(start):
+    """A wrong secret that is stored is judged, however much waits."""
+    here, news, over, _ = start(breath=0.0, flooded=lambda: True)
+    here.arrive(FAILED, judge=False)
+    news.tell(urgent=1)
+    eventually(lambda: len(over) == 2)
+    assert here.findings()
 
 
 def test_a_flood_is_stored_first(start):
     """While more waits than is stored at once nobody judges; when it is over, what arrived is judged once."""
     flooded = threading.Event()
-    here, arrived, over, _ = start(breath=0.0, flooded=flooded.is_set)
+    here, news, over, _ = start(breath=0.0, flooded=flooded.is_set)
     flooded.set()
     for _ in range(3):
         here.arrive(FAILED, judge=False)
-        arrived.set()
+        news.tell()
     assert not here.findings()
     flooded.clear()
     eventually(lambda: len(over) == 2)
@@ -80,9 +111,9 @@ def test_a_flood_is_stored_first(start):
 def test_a_flood_without_end_is_judged_too(start, monkeypatch):
     """The longest hold is a bound."""
     monkeypatch.setattr("hsmtrail.judge.LONGEST_HOLD", 0.2)
-    _, arrived, over, _ = start(breath=0.0, flooded=lambda: True)
+    _, news, over, _ = start(breath=0.0, flooded=lambda: True)
     for judged in (2, 3):
-        arrived.set()
+        news.tell()
         eventually(lambda judged=judged: len(over) == judged)
 
 
@@ -96,14 +127,14 @@ def test_a_rest_ends_with_the_service(start):
 
 def test_one_that_fails_is_logged_and_the_next_is_judged(start, caplog):
     """A store that cannot be read for a while ends no thread."""
-    here, arrived, over, _ = start(breath=0.0)
+    here, news, over, _ = start(breath=0.0)
     with here.db.transaction() as cursor:
         cursor.execute("ALTER TABLE batches RENAME TO gone")
-    arrived.set()
+    news.tell()
     eventually(lambda: len(over) == 2)
     assert [record.getMessage() for record in caplog.records] == ["judging_failed"]
     with here.db.transaction() as cursor:
         cursor.execute("ALTER TABLE gone RENAME TO batches")
     here.arrive(FAILED, judge=False)
-    arrived.set()
+    news.tell()
     eventually(here.findings)
