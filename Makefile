@@ -40,10 +40,14 @@ test-services: $(READY) ## the tests that start services and wait for them
 	@mkdir -p build
 	$(BIN)/python -m coverage run -m pytest tests/hsmtrail tests/test_demo.py $(SAID)
 
-long: $(READY)  ## the tests that take long: a million records read again, 60 kills, a week of 100,000 lines, 200,000 lines by all engines
+long: $(READY)  ## the tests that take long: a million records read again, 60 and 50 kills, any order of arrival, weeks of 100,000 and 300,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
 	HSMTRAIL_WEEK_LINES=100000 $(BIN)/python -m pytest -q tests/parsers/test_mixed_week.py
+	HSMTRAIL_ORDINARY_WEEK=6 $(BIN)/python -m pytest -q --timeout 0 tests/analytics/test_ordinary_week.py
 	HSMTRAIL_KILL_ROUNDS=60 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_kill_both.py
+	HSMTRAIL_MONTH_KILLS=50 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_kill_month.py
+	HSMTRAIL_ARRIVALS=200 $(BIN)/python -m pytest -q --timeout 0 tests/analytics/test_arrival_order.py
+	HSMTRAIL_EXAMPLES=10000 $(BIN)/python -m pytest -q --timeout 0 tests/analytics/test_state_model.py
 	HSMTRAIL_EXAMPLES=6000 HSMTRAIL_SMALLEST=32 $(BIN)/python -m pytest -q --timeout 0 tests/parsers/test_engines_agree.py
 
 bench: $(READY) ## the figures of docs/performance.md into build/bench, on a quiet machine (half an hour; peers/fetch.sh first)
