@@ -14,7 +14,7 @@ from analytics.cases import cases_path, read_cases
 from analytics.detector import load_all
 from support.bench import Bench, at, in_memory
 
-EXAMPLES = int(os.environ.get("HSMTRAIL_ARRIVALS", "8"))
+EXAMPLES = int(os.environ.get("HSMTRAIL_ARRIVALS", "3"))
 """Of each detector; 200 are shown before a release."""
 
 PHASES = (Phase.explicit, Phase.generate)

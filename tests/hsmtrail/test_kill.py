@@ -8,7 +8,7 @@ import threading
 
 from support.installation import eventually
 
-ROUNDS = int(os.environ.get("HSMTRAIL_KILL_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("HSMTRAIL_KILL_ROUNDS", "3"))
 """20 are shown before a release; 5 on every run."""
 
 LINES = int(os.environ.get("HSMTRAIL_KILL_LINES", "50000"))
