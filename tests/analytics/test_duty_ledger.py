@@ -1,5 +1,6 @@
 """When detectors run, what the ledger says of it, and what happens when one fails."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -79,6 +80,38 @@ def test_a_detector_that_takes_too_long_is_stopped(tmp_path):
     here.begin_duty(limits=Limits(seconds=0.2, seconds_for_history=0.2))
     here.arrive(FAILED)
     assert runs(here)[0][5] == "took longer than 0.2 s"
+
+
+def test_an_alert_leaves_before_the_next_detector_is_asked(tmp_path):
+    """Whoever sends is told at once, not after all have been asked."""
+    paths = [write_detector(tmp_path), write_detector(tmp_path, ENDLESS, name="endless", id="TEST-02")]
+    here, judged = Bench([load(path) for path in paths]), []
+    limits = Limits(seconds=0.2, seconds_for_history=0.2)
+    here.begin_duty(limits=limits, on_told=lambda: judged.append([run[0] for run in runs(here)]))
+    here.arrive(FAILED)
+    assert judged == [["TEST-01"]]
+    assert [run[0] for run in runs(here)] == ["TEST-01", "TEST-02"]
+
+
+def test_a_scheduled_detector_holds_up_no_live_one(tmp_path):
+    """A question about a year may take its time; a wrong secret is judged meanwhile."""
+    paths = [write_detector(tmp_path), write_detector(tmp_path, ENDLESS, name="endless", id="TEST-02", every="1h")]
+    here, asked = Bench([load(path) for path in paths]), threading.Event()
+    here.arrive(FAILED, judge=False)
+
+    def now():
+        if threading.current_thread() is asking:
+            asked.set()
+        return here.now
+
+    duty = Duty(here.db, here.detectors, now, limits=Limits(seconds_for_history=5.0))
+    asking = threading.Thread(target=duty.run, args=(["TEST-02"],))
+    asking.start()
+    assert asked.wait(60)
+    assert [run.detector for run in duty.judge_arrivals()] == ["TEST-01"]
+    assert asking.is_alive()
+    asking.join()
+    assert runs(here)[-1][1] == "failed"
 
 
 @pytest.mark.parametrize(
