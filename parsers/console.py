@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST = 500
 """Characters of a line that a console prints; a longer one is something else."""
+MOST_LEFT_OUT = 500
+"""Lines that are told one by one; of a file with more only their number."""
 _RULER = re.compile(r"[-=_+*|. ]+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _NO_END = "no `Command Result : 0 (Success)` ends it: what its lists do not show is not taken as gone"
@@ -87,6 +89,9 @@ def read(text: str, forms: Sequence[Form], partition: str = "") -> Reading:
         else:
             _Reader(reading, output, output.form, partition).read()
     _settle(reading)
+    if (more := len(reading.left_out) - MOST_LEFT_OUT) > 0:
+        last = reading.left_out[-1].line
+        reading.left_out[MOST_LEFT_OUT:] = [LeftOut(last, "", f"and {more} more lines up to this one")]
     return reading
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from parsers.console import LONGEST, read
+from parsers.console import LONGEST, MOST_LEFT_OUT, read
 from parsers.console_forms import Form, forms
 from parsers.meaning import table
 
@@ -119,6 +119,13 @@ def test_a_list_with_an_unknown_line_takes_nothing_away():
     reading = read(text, FORMS)
     assert (settings(reading), reading.lists) == (["client app-1 = registered"], [])
     assert len(reading.left_out) == 2
+
+
+def test_a_file_of_unknown_lines_is_told_in_bounds():
+    """The first ones, and how many more."""
+    reading = read("lunash:>client list\n" + "x\n" * 2000, FORMS)
+    assert len(reading.left_out) == MOST_LEFT_OUT + 1
+    assert (reading.left_out[-1].line, reading.left_out[-1].why) == (2001, "and 1500 more lines up to this one")
 
 
 def test_secrets_are_neither_kept_nor_told():
