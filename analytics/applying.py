@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from analytics import allowed, severity
+from analytics import allowed, becoming, severity
 from analytics.episodes import Clear, Known, Open, Supersede, Update, decide, decide_states
 from store import findings
 from store.findings import Finding, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import duckdb
@@ -57,7 +57,7 @@ def existing(cursor: duckdb.DuckDBPyConnection, detector: Detector, span: Span |
     numbers = [finding.id for finding in found]
     rows = cursor.execute(
         "SELECT finding, list(record_id) FROM finding_records"
-        " WHERE list_contains($wanted::UBIGINT[], finding) GROUP BY ALL",
+        " WHERE finding IN (SELECT unnest($wanted::UBIGINT[])) GROUP BY ALL",
         {"wanted": numbers},
     ).fetchall()
     records = dict(rows)
@@ -91,10 +91,13 @@ class Applying:
             return Outcome()
         self._around = severity.surroundings(self._cursor, begin, end)
         rules = allowed.rules(self._cursor, self._detector.id)
-        hidden = [one for one in decisions if isinstance(one, Open) and allowed.hides(rules, one.episode)]
+        opens = [one for one in decisions if isinstance(one, Open)]
+        shown = [one for one in opens if not allowed.hides(rules, one.episode)]
+        if shown:
+            self._open(shown, self._voided(begin, end))
         for decision in decisions:
-            if isinstance(decision, (Open, Update)) and not any(decision is one for one in hidden):
-                self._found(decision)
+            if isinstance(decision, Update):
+                self._update(decision)
         for decision in decisions:
             if isinstance(decision, Supersede):
                 self._supersede(
@@ -102,57 +105,52 @@ class Applying:
                 )
             elif isinstance(decision, Clear):
                 self._clear(decision.known.finding)
-        return Outcome(self._changed, len(hidden))
+        return Outcome(self._changed, len(opens) - len(shown))
 
-    def _found(self, decision: Open | Update) -> None:
-        if isinstance(decision, Open):
-            self._open(decision)
-        else:
-            self._update(decision)
+    def _open(self, opens: Sequence[Open], voided: Mapping[str, Sequence[Finding]]) -> None:
+        """New findings, all at once; people are told when everything is written."""
+        new = [self._new(one, voided.get(one.episode.subject, ())) for one in opens]
+        alarms = [one.state != "closed" and becoming.worse(one) for one in new]
+        rows = [
+            (becoming.told(one) if alarm else one, item.episode.evidence, self._step("opened", becoming.taken(item)))
+            for one, alarm, item in zip(new, alarms, opens, strict=True)
+        ]
+        for item, alarm, finding in zip(opens, alarms, findings.add(self._cursor, rows), strict=True):
+            self._numbers[id(item.episode)] = finding.id
+            self._changed += 1
+            if alarm and self._enqueue is not None:
+                self._enqueue(self._cursor, finding, "opened")
 
-    def _open(self, decision: Open) -> None:
-        """A new finding. What it takes over was alerted already, and stays decided when nothing is new in it."""
+    def _new(self, decision: Open, voided: Sequence[Finding]) -> Finding:
+        """What it takes over, or what was voided of the same thing, was alerted already; what was decided stays."""
         heirs = [known.finding for known in decision.heirs_of]
-        old = frozenset[int]().union(*(known.records for known in decision.heirs_of))
-        finding = replace(self._finding(decision.episode), alerted_severity=self._alerted(decision.episode, heirs))
-        decided = max((one for one in heirs if one.state != "open"), key=lambda one: one.id, default=None)
-        if decided is not None and old.issuperset(decision.episode.evidence):
-            finding = replace(
-                finding,
-                state=decided.state,
-                disposition=decided.disposition,
-                owner=decided.owner,
-                closed_at=decided.closed_at,
-            )
-        finding = findings.add(self._cursor, finding, decision.episode.evidence, self._step("opened", _parts(heirs)))
-        self._numbers[id(decision.episode)] = finding.id
-        self._changed += 1
-        if finding.state != "closed":
-            self._alert(finding, "opened")
-
-    def _alerted(self, episode: Episode, heirs: Sequence[Finding]) -> str:
-        """The worst that was said of the same thing before: it was superseded, and is there again."""
-        if self._detector.kind == "state":
-            return ""
-        before = findings.select(
-            self._cursor,
-            """WHERE detector = $detector AND subject = $subject AND state = 'superseded'
-               AND first_seen <= $last AND last_seen >= $first""",
-            {
-                "detector": self._detector.id,
-                "subject": episode.subject,
-                "first": episode.first_seen,
-                "last": episode.last_seen,
-            },
+        before = [*heirs, *(one for one in voided if becoming.overlap(one, decision.episode))]
+        finding = replace(
+            self._finding(decision.episode), alerted_severity=severity.worst(one.alerted_severity for one in before)
         )
-        return severity.worst(finding.alerted_severity for finding in (*heirs, *before))
+        old = frozenset[int]().union(*(known.records for known in decision.heirs_of))
+        return becoming.as_decided(finding, heirs) if old.issuperset(decision.episode.evidence) else finding
+
+    def _voided(self, begin: datetime, end: datetime) -> dict[str, list[Finding]]:
+        """By subject, what was superseded in the span: it may have been told, and be there again. States are not."""
+        if self._detector.kind == "state":
+            return {}
+        found = findings.select(
+            self._cursor,
+            """WHERE detector = $detector AND state = 'superseded' AND first_seen <= $end AND last_seen >= $begin""",
+            {"detector": self._detector.id, "begin": begin, "end": end},
+        )
+        by_subject: dict[str, list[Finding]] = {}
+        for one in found:
+            by_subject.setdefault(one.subject, []).append(one)
+        return by_subject
 
     def _update(self, decision: Update) -> None:
         before, parts = decision.known.finding, [known.finding for known in decision.absorbed]
         old = decision.known.records.union(*(known.records for known in decision.absorbed))
         had, has = decision.known.records, set(decision.episode.evidence)
         self._numbers[id(decision.episode)] = before.id
-        after = _with_state(self._grown(before, decision.episode), [before, *parts], grew=not has <= old)
+        after = becoming.with_state(self._grown(before, decision.episode), [before, *parts], grew=not has <= old)
         after = replace(after, alerted_severity=severity.worst(one.alerted_severity for one in (before, *parts)))
         if has != had or replace(after, updated_at=before.updated_at) != before:
             self._write(before, after, had, has)
@@ -166,17 +164,16 @@ class Applying:
             findings.add_records(self._cursor, after.id, sorted(has - had))
         if had - has:
             findings.remove_records(self._cursor, after.id, sorted(had - has))
-        action = _action(before, after)
+        action = becoming.action(before, after)
         if action != "updated" or has != had or before.severity != after.severity:
-            findings.note_down(self._cursor, after.id, self._step(action, _difference(before, after)))
+            findings.note_down(self._cursor, after.id, self._step(action, becoming.difference(before, after)))
             self._changed += 1
 
     def _alert(self, finding: Finding, reason: Reason) -> None:
         """Tell people when it is open and worse than what they were told, or open again."""
-        worse = severity.rank(finding.severity) > severity.rank(finding.alerted_severity)
-        if finding.state == "closed" or not (worse or reason == "reopened"):
+        if finding.state == "closed" or not (becoming.worse(finding) or reason == "reopened"):
             return
-        told = replace(finding, alerted_severity=severity.worst((finding.severity, finding.alerted_severity)))
+        told = becoming.told(finding)
         findings.rewrite(self._cursor, told)
         if self._enqueue is not None:
             self._enqueue(self._cursor, told, reason)
@@ -242,36 +239,3 @@ class Applying:
 
     def _step(self, action: str, note: str) -> Step:
         return Step(self._now, action, US, note)
-
-
-def _with_state(finding: Finding, parts: Sequence[Finding], *, grew: bool) -> Finding:
-    """Open if any part was open; closed stays closed unless there is something new."""
-    alive = [part for part in parts if part.state != "closed"]
-    if alive:
-        state = "open" if any(part.state == "open" for part in alive) else "acknowledged"
-    elif grew:
-        state = "open"
-    else:
-        return finding
-    return replace(finding, state=state, disposition="", closed_at=None)
-
-
-def _action(before: Finding, after: Finding) -> str:
-    if before.state == "closed" and after.state != "closed":
-        return "reopened"
-    return "raised" if severity.rank(after.severity) > severity.rank(before.severity) else "updated"
-
-
-def _difference(before: Finding, after: Finding) -> str:
-    words = []
-    if before.severity != after.severity:
-        words.append(
-            f"{before.severity} → {after.severity}" + (f" ({after.change_ticket})" if after.change_ticket else "")
-        )
-    if before.record_count != after.record_count:
-        words.append(f"{before.record_count} → {after.record_count} records")
-    return ", ".join(words)
-
-
-def _parts(heirs: Sequence[Finding]) -> str:
-    return f"takes the place of {', '.join(str(one.id) for one in heirs)}" if heirs else ""

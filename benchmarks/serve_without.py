@@ -1,10 +1,11 @@
-"""hsmtrail whose receiver leaves something out, to measure what that costs; for benchmarks only, never for logs.
+"""hsmtrail that leaves something out, to measure what that costs; for benchmarks only, never for logs.
 
     HSMTRAIL_WITHOUT=fsync,chain python benchmarks/serve_without.py serve --config hsmtrail.toml
 
 fsync: nothing waits for the disk. chain: no digest is made of what a batch holds; each gets its number in place of one.
-The product has no such setting and `hsmtrail verify` finds fault with such a spool: the functions are replaced from
-outside, in the receiver's process alone. Without HSMTRAIL_WITHOUT it is hsmtrail as it is.
+detectors: nothing is judged. The product has no such settings and `hsmtrail verify` finds fault with a spool without
+a chain: the functions are replaced from outside, in the process that they belong to. Without HSMTRAIL_WITHOUT it is
+hsmtrail as it is.
 """
 
 from __future__ import annotations
@@ -29,10 +30,21 @@ def leave_out(names: set[str]) -> None:
             setattr(spool_writer, name, lambda *_, **__: next(numbers).to_bytes(32, "big"))
 
 
+def judge_nothing() -> None:
+    from analytics.duty import Duty
+
+    for name in ("judge_arrivals", "run"):
+        getattr(Duty, name)
+        setattr(Duty, name, lambda *_, **__: [])
+
+
 def main() -> None:
     supervise.PROGRAM[:] = [sys.executable, __file__]  # what `serve` starts
+    names = set(filter(None, os.environ.get("HSMTRAIL_WITHOUT", "").split(",")))
     if sys.argv[1] == "receive":
-        leave_out(set(filter(None, os.environ.get("HSMTRAIL_WITHOUT", "").split(","))))
+        leave_out(names)
+    elif sys.argv[1] == "work" and "detectors" in names:
+        judge_nothing()
     cli.main()
 
 

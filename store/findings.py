@@ -10,8 +10,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime  # noqa: TC003  (part of dataclasses that others read at run time)
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from store.inserting import insert
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import duckdb
 
@@ -60,6 +64,16 @@ class Step:
 
 NAMES = [field.name for field in fields(Finding)]
 _SELECT = f"SELECT {', '.join(NAMES)} FROM findings"  # noqa: S608  (names of our own columns)
+
+_MOMENT = pl.Datetime("us")
+_TYPES: dict[str, pl.DataType] = {
+    **{name: pl.String() for name in NAMES},
+    **{name: pl.UInt64() for name in ("id", "superseded_by", "record_count")},
+    **dict.fromkeys(("first_seen", "last_seen", "opened_at", "updated_at", "closed_at"), _MOMENT),
+}
+_STEP_TYPES: dict[str, pl.DataType] = {
+    "finding": pl.UInt64(), "done_at": _MOMENT, "action": pl.String(), "done_by": pl.String(), "note": pl.String(),
+}  # fmt: skip
 
 
 def list_findings(
@@ -151,14 +165,17 @@ def close(  # noqa: PLR0913  (who, when, what and why)
     note_down(cursor, number, Step(now, "closed", by, f"{disposition}: {note}" if note else disposition))
 
 
-def add(cursor: duckdb.DuckDBPyConnection, finding: Finding, records: Iterable[int], step: Step) -> Finding:
-    """Write a new finding with the next free number; gives it back with that number."""
-    number = 1 + cursor.execute("SELECT coalesce(max(id), 0) FROM findings").fetchall()[0][0]
-    numbered = replace(finding, id=number)
-    marks = ", ".join(f"${name}" for name in NAMES)
-    cursor.execute(f"INSERT INTO findings ({', '.join(NAMES)}) VALUES ({marks})", _row(numbered))  # noqa: S608
-    add_records(cursor, number, records)
-    note_down(cursor, number, step)
+def add(cursor: duckdb.DuckDBPyConnection, new: Sequence[tuple[Finding, Sequence[int], Step]]) -> list[Finding]:
+    """Write new findings, each with its records and its first step, under the next free numbers; gives them back."""
+    first = 1 + cursor.execute("SELECT coalesce(max(id), 0) FROM findings").fetchall()[0][0]
+    numbered = [replace(finding, id=number) for number, (finding, *_) in enumerate(new, first)]
+    insert(cursor, "findings", pl.DataFrame([_row(finding) for finding in numbered], schema=_TYPES))
+    numbers = {"finding": [one.id for one in numbered], "record_id": [list(records) for _, records, _ in new]}
+    records = pl.DataFrame(numbers, schema={"finding": pl.UInt64, "record_id": pl.List(pl.UInt64)})
+    if not (rows := records.explode("record_id").drop_nulls()).is_empty():
+        insert(cursor, "finding_records", rows)
+    steps = [(one.id, step.at, step.action, step.by, step.note) for one, (*_, step) in zip(numbered, new, strict=True)]
+    insert(cursor, "finding_history", pl.DataFrame(steps, schema=_STEP_TYPES, orient="row"))
     return numbered
 
 

@@ -28,41 +28,54 @@ settle_minutes = { default = 5, why = "Records overtake each other on the way: s
 restart_below  = { default = 100, why = "A number that falls back below this one begins a new log." }
 quiet_days     = { default = 35, why = "So far back and ahead the neighbours of a record are looked for." }
 */
-WITH numbered AS (
-    SELECT record_id, event_at, audit_sequence AS number, coalesce(hsm_serial, '') AS serial, mac, raw_block,
-        coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm,
-        if(vendor_event IS NULL, message, concat_ws('/', vendor_event, return_code, session, access_major, access_minor, partition, object_handle, role))  AS content
+WITH numbered AS NOT MATERIALIZED (  -- seventy days and more: each reading has its own span
+    SELECT record_id, event_at, audit_sequence AS number, coalesce(hsm_serial, '') AS serial,
+        coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm
     FROM audit_records
     WHERE event_at BETWEEN $window_start - to_days($quiet_days) AND $window_end + to_days($quiet_days)
 ),
-inside AS (
-    SELECT * FROM numbered WHERE event_at BETWEEN $window_start AND $window_end
+inside AS (  -- with an hour around: nearly every record at the edge has its neighbour there
+    SELECT * FROM numbered WHERE event_at BETWEEN $window_start - INTERVAL 1 HOUR AND $window_end + INTERVAL 1 HOUR
 ),
-neighbours AS (  -- the last record before and the first after: a hole at the edge has its other side there
-    SELECT unnest([arg_max(numbered, (numbered.event_at, numbered.number)) FILTER (numbered.event_at < $window_start),
-                   arg_min(numbered, (numbered.event_at, numbered.number)) FILTER (numbered.event_at > $window_end)]) AS one
+sources AS (
+    SELECT hsm, serial, min(event_at) AS first, max(event_at) AS last FROM inside GROUP BY ALL
+),
+far AS (  -- of a quiet HSM, the last record before and the first after; nothing is read unless there is such a one
+    SELECT arg_max(numbered, (event_at, number)) AS one
     FROM numbered
-    WHERE event_at NOT BETWEEN $window_start AND $window_end AND (hsm, serial) IN (SELECT (hsm, serial) FROM inside)
+    SEMI JOIN (FROM sources WHERE first >= $window_start) AS quiet USING (hsm, serial)
+    WHERE event_at < $window_start - INTERVAL 1 HOUR
     GROUP BY hsm, serial
+    UNION ALL
+    SELECT arg_min(numbered, (event_at, number))
+    FROM numbered
+    SEMI JOIN (FROM sources WHERE last <= $window_end) AS quiet USING (hsm, serial)
+    WHERE event_at > $window_end + INTERVAL 1 HOUR
+    GROUP BY hsm, serial
+),
+known AS (
+    FROM inside UNION ALL SELECT one.record_id, one.event_at, one.number, one.serial, one.hsm FROM far
 ),
 stepped AS (
     SELECT *,
         lag(number) OVER in_order     AS previous,
         lag(event_at) OVER in_order   AS at_before,
-        lag(record_id) OVER in_order  AS record_before,
-        coalesce(number < $restart_below AND number < lag(number) OVER in_order, false)  AS restarts,
+        lag(record_id) OVER in_order  AS record_before
+    FROM known
+    WINDOW in_order AS (PARTITION BY hsm, serial ORDER BY event_at, number, record_id)
+),
+odd AS (  -- nearly every record has the number after that of the one before: all that follows hangs on the few others
+    SELECT *,
+        coalesce(number < $restart_below AND number < previous, false)  AS restarts,
         epoch_us(event_at) * 1000 + least(row_number() OVER (PARTITION BY hsm, serial, event_at ORDER BY number), 999)  AS place
-    FROM (
-        SELECT record_id, event_at, number, serial, mac, raw_block, hsm, content FROM inside
-        UNION ALL
-        SELECT one.record_id, one.event_at, one.number, one.serial, one.mac, one.raw_block, one.hsm, one.content
-        FROM neighbours WHERE one IS NOT NULL
-    )
-    WINDOW in_order AS (PARTITION BY hsm, serial ORDER BY event_at, number)
+    FROM stepped
+    WHERE coalesce(if(number > previous, number - previous > 1, true), true)
 ),
 in_logs AS (
-    SELECT *, count_if(restarts) OVER (PARTITION BY hsm, serial ORDER BY event_at, number) AS log
-    FROM stepped
+    SELECT *,
+        count_if(restarts) OVER (PARTITION BY hsm, serial ORDER BY event_at, number) AS log,
+        min(if(restarts, event_at, NULL)) OVER (PARTITION BY hsm, serial ORDER BY event_at, number ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS log_ends
+    FROM odd
 ),
 reached AS (  -- how far the log had come when a record was written: a clock that was set back mixes up an hour at most
     SELECT *,
@@ -70,26 +83,31 @@ reached AS (  -- how far the log had come when a record was written: a clock tha
     FROM in_logs
 ),
 holes AS (
-    SELECT * FROM reached WHERE number > before + 1
+    SELECT * FROM reached WHERE if(number > before, number - before > 1, false)
 ),
-points AS (  -- what was written later, out of order, fills parts of a hole
+late AS (  -- what was written later, out of order, fills parts of a hole
+    SELECT holes.*, inside.number AS filled
+    FROM (SELECT *, unnest([date_trunc('hour', event_at), date_trunc('hour', event_at) + INTERVAL 1 HOUR]) AS hour FROM holes) AS holes
+    JOIN inside ON inside.hsm = holes.hsm AND inside.serial = holes.serial AND date_trunc('hour', inside.event_at) = hour
+        AND inside.event_at BETWEEN holes.event_at AND holes.event_at + INTERVAL 1 HOUR AND coalesce(inside.event_at < log_ends, true)
+        AND inside.number > before AND inside.number < holes.number
+),
+points AS (
     SELECT hsm, serial, log, event_at, at_before, record_id, record_before, number AS hole, unnest([before, number]) AS number
     FROM holes
     UNION
-    SELECT holes.hsm, holes.serial, holes.log, holes.event_at, holes.at_before, holes.record_id, holes.record_before, holes.number, late.number
-    FROM holes
-    JOIN reached AS late ON late.hsm = holes.hsm AND late.serial = holes.serial AND late.log = holes.log
-        AND late.number < late.before AND late.number > holes.before AND late.number < holes.number
-        AND late.event_at BETWEEN holes.event_at AND holes.event_at + INTERVAL 1 HOUR
+    SELECT hsm, serial, log, event_at, at_before, record_id, record_before, number, filled FROM late
 ),
 ranges AS (
-    SELECT *, lag(number) OVER (PARTITION BY hsm, serial, log, event_at, hole ORDER BY number) + 1 AS first_missing, number - 1 AS last_missing
-    FROM points
+    SELECT *, first + 1 AS first_missing, number - 1 AS last_missing
+    FROM (SELECT *, lag(number) OVER (PARTITION BY hsm, serial, log, event_at, hole ORDER BY number) AS first FROM points)
+    WHERE first IS NOT NULL
 ),
-heard AS (  -- minutes in which a device said something, whatever it was
+heard AS (  -- minutes in which a device with a hole said something, whatever it was
     SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, max(event_at) AS at
     FROM events
-    WHERE event_at BETWEEN $window_start AND $window_end + to_days($quiet_days + 1) AND EXISTS (FROM holes)
+    WHERE event_at BETWEEN $window_start - INTERVAL 1 HOUR AND $window_end + to_days($quiet_days + 1)
+        AND coalesce(nullif(device, ''), nullif(host, ''), peer) IN (SELECT hsm FROM holes)
     GROUP BY hsm, date_trunc('minute', event_at)
 ),
 settled AS (  -- the device has gone on
@@ -106,14 +124,37 @@ runs AS (
     SELECT *, count_if(begins) OVER (PARTITION BY hsm, serial ORDER BY first_seen, first_missing ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run
     FROM steps
 ),
+turned AS (  -- where numbers went back: what is there twice lies between the lowest and the highest of these steps
+    SELECT hsm, serial, min(number) AS lowest, max(previous) AS highest
+    FROM in_logs
+    WHERE number <= previous AND NOT restarts
+    GROUP BY ALL
+),
+doubtful AS (
+    SELECT known.*, coalesce(restarted.log, 0) AS log
+    FROM known
+    JOIN turned ON turned.hsm = known.hsm AND turned.serial = known.serial AND number BETWEEN lowest AND highest
+    ASOF LEFT JOIN (FROM in_logs WHERE restarts) AS restarted
+        ON restarted.hsm = known.hsm AND restarted.serial = known.serial AND restarted.event_at <= known.event_at
+),
+twice AS (
+    SELECT hsm, serial, log, number FROM doubtful GROUP BY ALL HAVING count(*) > 1
+),
 repeated AS (
     SELECT *, coalesce(event_at - lag(event_at) OVER (PARTITION BY hsm, serial, log, number ORDER BY event_at) > INTERVAL 1 HOUR, true) AS begins
-    FROM in_logs
-    WHERE (hsm, serial, log, number) IN (SELECT (hsm, serial, log, number) FROM in_logs GROUP BY hsm, serial, log, number HAVING count(*) > 1)
+    FROM doubtful
+    SEMI JOIN twice USING (hsm, serial, log, number)
 ),
 repetitions AS (
     SELECT *, count_if(begins) OVER (PARTITION BY hsm, serial, log, number ORDER BY event_at) AS run
     FROM repeated
+),
+said AS (  -- what they say is read of those alone
+    SELECT record_id, mac, raw_block,
+        if(vendor_event IS NULL, message, concat_ws('/', vendor_event, return_code, session, access_major, access_minor, partition, object_handle, role)) AS content
+    FROM audit_records
+    WHERE record_id IN (SELECT record_id FROM repeated)
+        AND event_at BETWEEN $window_start - to_days($quiet_days) AND $window_end + to_days($quiet_days)
 )
 SELECT
     concat('audit log of ', if(serial = '', '', 'HSM ' || serial || ' on '), hsm)      AS subject,
@@ -143,6 +184,7 @@ SELECT
     [number],
     list_sort(list(record_id))
 FROM repetitions
+JOIN said USING (record_id)
 GROUP BY hsm, serial, log, number, run
 HAVING count(DISTINCT content) > 1 OR count(DISTINCT mac) > 1 OR count(DISTINCT raw_block) > 1
 ORDER BY first_seen, subject

@@ -88,13 +88,24 @@ used_now AS (
       AND coalesce(object_uid, CAST(object_handle AS VARCHAR)) IS NOT NULL
     GROUP BY ALL
 ),
-used_before AS (
-    SELECT used_now.device, used_now.part, coalesce(used_now.object_uid, CAST(used_now.object_handle AS VARCHAR)) AS object,
-        any_value(used_at) AS used_at, any_value(used_now.record_id) AS record_id, max(events.event_at) AS before
+not_within_day AS (  -- nearly every key is used every day: only of the others more is read
+    SELECT used_now.*
     FROM used_now
-    JOIN events ON events.device = used_now.device AND coalesce(events.partition, '') = used_now.part
-        AND events.object_handle IS NOT DISTINCT FROM used_now.object_handle AND events.object_uid IS NOT DISTINCT FROM used_now.object_uid
-    WHERE events.event_at >= $window_start AND events.event_at < date_trunc('hour', $window_end) - INTERVAL 2 HOUR AND events.operation = 'key_use'
+    ANTI JOIN (
+        FROM events
+        WHERE event_at >= $window_end - INTERVAL 1 DAY AND event_at < date_trunc('hour', $window_end) - INTERVAL 2 HOUR
+          AND operation = 'key_use' AND device <> ''
+    ) AS a_day
+    ON a_day.device = used_now.device AND coalesce(a_day.partition, '') = used_now.part
+        AND a_day.object_handle IS NOT DISTINCT FROM used_now.object_handle AND a_day.object_uid IS NOT DISTINCT FROM used_now.object_uid
+),
+used_before AS (
+    SELECT not_within_day.device, not_within_day.part, coalesce(not_within_day.object_uid, CAST(not_within_day.object_handle AS VARCHAR)) AS object,
+        any_value(used_at) AS used_at, any_value(not_within_day.record_id) AS record_id, max(events.event_at) AS before
+    FROM not_within_day
+    JOIN events ON events.device = not_within_day.device AND coalesce(events.partition, '') = not_within_day.part
+        AND events.object_handle IS NOT DISTINCT FROM not_within_day.object_handle AND events.object_uid IS NOT DISTINCT FROM not_within_day.object_uid
+    WHERE events.event_at >= $window_start AND events.event_at < $window_end - INTERVAL 1 DAY AND events.operation = 'key_use'
     GROUP BY ALL
 ),
 pairs AS (
@@ -141,10 +152,17 @@ many_cloned AS (
     HAVING max(clones) FILTER (week = 0) >= $least_cloned AND count(*) FILTER (week > 0) >= 2
        AND max(clones) FILTER (week = 0) > $times_cloned * list_aggregate(list_resize(list(clones) FILTER (week > 0), 3, 0), 'median')
 ),
+not_used AS (  -- by the records of a day; of the others the rest is read
+    SELECT name FROM devices
+    WHERE name NOT IN (
+        SELECT device FROM events WHERE event_at BETWEEN $window_end - INTERVAL 1 DAY AND $window_end AND family = 'hsm_audit' AND operation = 'key_use'
+    )
+),
 unmeasured AS (  -- audit records come, yet none of use: not measured, never normal
     SELECT device, max(event_at) AS newest, arg_max(record_id, event_at) AS record_id
-    FROM events
-    WHERE event_at BETWEEN $window_end - INTERVAL 28 DAY AND $window_end AND family = 'hsm_audit' AND device IN (SELECT name FROM devices)
+    FROM not_used
+    JOIN events ON device = name
+    WHERE event_at BETWEEN $window_end - INTERVAL 28 DAY AND $window_end AND family = 'hsm_audit'
     GROUP BY device
     HAVING count_if(operation = 'key_use') = 0
 )

@@ -33,11 +33,21 @@ WITH pairs AS (
 members AS (
     SELECT DISTINCT unnest([one, other]) AS name FROM pairs
 ),
-heard AS (
+lately AS (
     SELECT device AS name, max(received_at) AS at, arg_max(record_id, received_at) AS record_id
     FROM events
-    WHERE received_at BETWEEN $window_start AND $window_end AND transport <> 'import' AND device IN (SELECT name FROM members)
+    WHERE received_at BETWEEN $window_end - INTERVAL 1 DAY AND $window_end AND transport <> 'import' AND device IN (SELECT name FROM members)
     GROUP BY ALL
+),
+earlier AS (  -- of a member that was not heard for a day; when there is none, nothing is read
+    SELECT name, max(received_at) AS at, arg_max(record_id, received_at) AS record_id
+    FROM (SELECT name FROM members WHERE name NOT IN (SELECT name FROM lately))
+    JOIN events ON device = name
+    WHERE received_at >= $window_start AND received_at < $window_end - INTERVAL 1 DAY AND transport <> 'import'
+    GROUP BY ALL
+),
+heard AS (
+    FROM lately UNION ALL FROM earlier
 ),
 said AS (  -- the appliance's own word: the newest state, until it starts anew
     SELECT device AS name, arg_max((details->>'state'), (event_at, record_id)) AS state, max(event_at) AS at,

@@ -42,6 +42,7 @@ WITH acts AS (
             OR (operation = 'login' AND coalesce(return_code IN (3145743, 2147483676), false))  AS zeroized
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
+      AND operation IN ('login', 'zeroize', 'hsm_init', 'factory_reset') AND (operation <> 'login' OR role = 'so' OR family = 'lunash')  -- read first
       AND (   operation = 'login' AND role = 'so' AND (strike OR outcome = 'ok')
            OR operation = 'login' AND family = 'lunash' AND (command LIKE 'token %' OR (details->>'target') = 'backup token')
            OR operation IN ('zeroize', 'hsm_init', 'factory_reset') AND outcome <> 'failed')

@@ -68,15 +68,29 @@ stretches AS (  -- from one start of the receiver to its end; the newest lasts u
     FROM numbered
     GROUP BY stretch
 ),
-recent AS (
+lately AS (  -- nearly every channel was heard on the day before the newest judgement
     SELECT device, family,
         max(received_at)                                                       AS at,
         arg_max(record_id, received_at)                                        AS record_id,
         max(received_at) FILTER (received_at <= $judged_until)                 AS before,
         arg_max(record_id, received_at) FILTER (received_at <= $judged_until)  AS record_before
     FROM events
-    WHERE received_at BETWEEN $window_start AND $window_end AND transport <> 'import' AND device <> ''
+    WHERE received_at BETWEEN greatest($window_start, $judged_until - INTERVAL 1 DAY) AND $window_end AND transport <> 'import' AND device <> ''
     GROUP BY ALL
+),
+unheard AS (
+    SELECT name, family FROM channels
+    WHERE NOT EXISTS (FROM lately WHERE lately.device = name AND (channels.family = '' OR lately.family = channels.family) AND before IS NOT NULL)
+),
+earlier AS (  -- the rest of the window is read for the others; when there are none, nothing is
+    SELECT events.device, events.family, max(received_at) AS at, arg_max(record_id, received_at) AS record_id
+    FROM unheard
+    JOIN events ON events.device = name AND (unheard.family = '' OR events.family = unheard.family)
+    WHERE received_at >= $window_start AND received_at < $judged_until - INTERVAL 1 DAY AND transport <> 'import'
+    GROUP BY ALL
+),
+recent AS (
+    FROM lately UNION ALL SELECT device, family, earlier.at, record_id, earlier.at, record_id FROM earlier
 ),
 started AS (  -- when this installation began to listen
     SELECT min(minute) AS at FROM custody WHERE minute <= $window_end AND listener <> 'import'
@@ -152,7 +166,7 @@ late_devices AS (  -- lines that came long after they were written: a relay's qu
     SELECT device, min(event_at) AS begins, max(event_at) AS ends
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND received_at <= $window_end
-      AND received_at - event_at > to_minutes($device_silent_minutes) AND transport <> 'import'
+      AND epoch_us(received_at) - epoch_us(event_at) > epoch_us(to_minutes($device_silent_minutes)) AND transport <> 'import'
       AND device IN (SELECT name FROM devices)
     GROUP BY ALL
 ),

@@ -13,7 +13,7 @@ WITH lines AS (
     WINDOW act AS (PARTITION BY device, operation, outcome ORDER BY event_at, record_id)
 ),
 bursts AS (
-    SELECT *, count(*) FILTER (opens)
+    SELECT *, count_if(opens)
         OVER (PARTITION BY device, operation, outcome ORDER BY event_at, record_id ROWS UNBOUNDED PRECEDING) AS burst
     FROM lines
 ),

@@ -2,7 +2,7 @@
 -- The longest row of wrong secrets that touched the period, for every role that logged in or tried to. The HSM's counter has
 -- no clock: a streak may have begun earlier. One try has several witnesses: counted per message form, the largest number wins.
 , streaks AS (
-    SELECT *, count(*) FILTER (succeeded) OVER (
+    SELECT *, count_if(succeeded) OVER (
         PARTITION BY device, partition, role ORDER BY event_at, succeeded, record_id ROWS UNBOUNDED PRECEDING
     ) AS streak
     FROM tries

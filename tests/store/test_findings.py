@@ -43,7 +43,8 @@ def cursor():
 
 
 def added(cursor, records=(7, 5, 6), **columns):
-    return findings.add(cursor, replace(FINDING, **columns), records, Step(NOON, "opened", "hsmtrail", ""))
+    (one,) = findings.add(cursor, [(replace(FINDING, **columns), records, Step(NOON, "opened", "hsmtrail", ""))])
+    return one
 
 
 def test_a_finding_comes_back_as_it_was_written(cursor):
