@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 import hsmtrail
-from hsmtrail.commands import ask, decide, detectors, evidence, read, run, watch
+from hsmtrail.commands import ask, decide, detector_files, detectors, evidence, read, run, watch
 from hsmtrail.config import ConfigurationError
 from hsmtrail.failures import Failure, sentence
 
@@ -38,7 +38,7 @@ def _every_command(
     """The security log of Thales Luna HSMs: kept as evidence, read into columns, watched and reviewed."""
 
 
-for group in (run, ask, read, detectors, watch, decide, evidence):
+for group in (run, ask, read, detectors, detector_files, watch, decide, evidence):
     group.add_to(app)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,18 +19,12 @@ from hsmtrail.failures import Failure, Misuse
 from hsmtrail.log import shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hsmtrail.config import Configuration
 
 detectors = typer.Typer(no_args_is_help=True, help="What is looked for: list, show, test, run, try, approve, coverage.")
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Detector ids, such as AUTH-01.")]
-
-
-class CoverageForm(enum.StrEnum):
-    """How the coverage is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +37,7 @@ def list_detectors(form: FormOption = Form.TABLE, config: ConfigOption = None) -
     from hsmtrail.catalogue import catalogue
 
     settings = configuration(config)
-    _tell_mistakes(settings)
+    tell_mistakes(settings)
     rows = catalogue(settings)
     if form is Form.JSON:
         print_json(rows)
@@ -64,7 +55,7 @@ def show_detector(
     from hsmtrail.catalogue import catalogue, source
 
     settings = configuration(config)
-    _tell_mistakes(settings)
+    tell_mistakes(settings)
     entries = [row for row in catalogue(settings) if row["id"] == identifier]
     if not entries:
         raise Misuse(f"there is no detector {identifier}; `hsmtrail detectors list` names them")
@@ -79,8 +70,8 @@ def test_detectors(identifiers: Ids = None, form: FormOption = Form.TABLE, confi
     """Run every detector's cases in a database of their own."""
     from hsmtrail.catalogue import run_all_cases
 
-    settings = _perhaps(config)
-    _tell_mistakes(settings)
+    settings = perhaps(config)
+    tell_mistakes(settings)
     results = run_all_cases(settings, identifiers or [])
     unknown = sorted(set(identifiers or []) - {row["detector"] for row in results})
     if unknown:
@@ -142,84 +133,7 @@ def _differences(found: list[str]) -> str:
     return f"difference: {', '.join(told)}" if told else "no difference: it finds what it found"
 
 
-@detectors.command("approve")
-def approve_detectors(
-    reason: Annotated[str, typer.Option(help="Why these versions are right: who looked, which ticket.")],
-    identifiers: Ids = None,
-    *,
-    everything: Annotated[bool, typer.Option("--all", help="Every detector.")] = False,
-    config: ConfigOption = None,
-) -> None:
-    """Write the versions of detectors into detectors.lock: from then on a changed one is told."""
-    from hsmtrail.catalogue import approve
-
-    if not identifiers and not everything:
-        raise Misuse("name detectors, or say --all")
-    settings = configuration(config)
-    changed = approve(settings, identifiers or [], reason)
-    typer.echo(f"approved {', '.join(changed)}" if changed else "nothing had changed")
-
-
-@detectors.command("coverage")
-def show_coverage(
-    *,
-    unserved: Annotated[bool, typer.Option("--open", help="Only what no detector serves.")] = False,
-    form: Annotated[CoverageForm, typer.Option("--format", help="For people or for programs.")] = CoverageForm.TABLE,
-    config: ConfigOption = None,
-) -> None:
-    """Show which recommendations, clauses and ATT&CK techniques which detectors serve, and what each cannot see."""
-    from hsmtrail.catalogue import coverage_rows
-
-    settings = _perhaps(config)
-    _tell_mistakes(settings)
-    rows = [row for row in coverage_rows(settings) if not (unserved and row["detectors"])]
-    if form is CoverageForm.JSON:
-        print_json(rows)
-    elif form is CoverageForm.CSV:
-        _print_csv(rows)
-    else:
-        _print_coverage(rows)
-
-
-def _print_coverage(rows: list[dict[str, Any]]) -> None:
-    for kind in ("recommendation", "clause", "technique"):
-        demands = [row for row in rows if row["kind"] == kind]
-        print_table(f"{kind}s", demands, ("name", "what", "detectors", "otherwise"), f"every {kind} is served")
-        typer.echo(f"{sum(bool(row['detectors']) for row in demands)} of {len(demands)} are served by a detector\n")
-    blind = [row for row in rows if row["kind"] == "detector"]
-    print_table(
-        "what detectors cannot see", blind, ("name", "what", "blind_spots", "otherwise"), "every detector is on"
-    )
-
-
-def _print_csv(rows: list[dict[str, Any]]) -> None:
-    import pyarrow as pa
-
-    from hsmtrail.formats import as_csv
-
-    flat = [
-        {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
-    ]
-    sys.stdout.write(as_csv(pa.Table.from_pylist(flat)).decode())
-
-
-@detectors.command("from-sigma")
-def from_sigma(
-    rule: Annotated[Path, typer.Argument(metavar="FILE", help="A Sigma rule, or one and the correlation counting it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path(),
-    identifier: Annotated[
-        str | None, typer.Option("--id", help="Of the detector; SIGMA-01, or the next that is free, by itself.")
-    ] = None,
-    config: ConfigOption = None,
-) -> None:
-    """Draft a detector from a Sigma rule: FILE becomes .sql and .cases.toml, or is refused with the reason's line."""
-    from hsmtrail.from_sigma import write_draft
-
-    for path in write_draft(_perhaps(config), rule, out, identifier):
-        typer.echo(path)
-
-
-def _tell_mistakes(settings: Configuration | None) -> None:
+def tell_mistakes(settings: Configuration | None) -> None:
     """A file that is broken is missing from what follows, and that must not look as if it were not there."""
     from hsmtrail.catalogue import mistakes
 
@@ -227,6 +141,6 @@ def _tell_mistakes(settings: Configuration | None) -> None:
         typer.echo(f"not in use: {shown(mistake)}", err=True)
 
 
-def _perhaps(config: Path | None) -> Configuration | None:
+def perhaps(config: Path | None) -> Configuration | None:
     """The configuration when there is one: the built-in detectors need none."""
     return configuration(config) if config is not None or any(place.exists() for place in PLACES) else None
