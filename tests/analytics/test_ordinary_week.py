@@ -1,7 +1,8 @@
 """An ordinary week of twelve devices has nothing above low; incidents planted into it are all found, each once, nothing else.
 
-Everything goes the way that the service goes: parsed, stored, judged live and on schedule, told. By default a week with
-the fewest lines that twelve devices write, looked at once or twice. HSMTRAIL_ORDINARY_WEEK=1: 300,000 lines, every hour.
+Everything goes the way that the service goes: parsed, stored, judged live and on schedule, told. By default one week with
+the fewest lines that twelve devices write, incidents in it, and looked at twice: whatever else is above low in it is a
+mistake. HSMTRAIL_ORDINARY_WEEK=6: 300,000 lines every six hours, without incidents and with them.
 """
 
 import os
@@ -15,9 +16,9 @@ from support.ordinary.incidents import incidents
 from support.ordinary.site import LARGE, MONDAY, SMALL, WEEK
 from support.ordinary.watch import Watch
 
-LONG = bool(os.environ.get("HSMTRAIL_ORDINARY_WEEK"))
-SCALE, EVERY = (LARGE, timedelta(hours=1)) if LONG else (SMALL, WEEK)
-LEAST = 300_000 if LONG else 20_000
+HOURS = int(os.environ.get("HSMTRAIL_ORDINARY_WEEK", "0"))
+SCALE, EVERY = (LARGE, timedelta(hours=HOURS)) if HOURS else (SMALL, WEEK)
+LEAST = 300_000 if HOURS else 20_000
 ORDINARY = {
     ("AUTH-01", "info"): "the decommission's three wrong passwords",
     ("AUTH-07", "low"): "the patch night",
@@ -52,6 +53,8 @@ def watched(tmp_path):
         one.close()
 
 
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not HOURS, reason="the long form; the week with incidents holds an ordinary one")
 def test_an_ordinary_week(watched):
     """Nothing above low, nobody is told anything; what is low is what happened by ticket, and every detector looked."""
     week = watched()
@@ -66,6 +69,7 @@ def test_an_ordinary_week(watched):
     assert allowed == [("CONF-04",), ("CONF-05",)]  # the certificate and the package that the change board allowed
 
 
+@pytest.mark.timeout(3600)
 def test_a_week_with_incidents(watched):
     """Each is found as its table says, told once, and nothing else is."""
     planted = incidents()

@@ -83,7 +83,8 @@ def noise(pen: Pen, scale: Scale) -> None:
         program, text = pen.chance.choices(NOISE, (30, 20, 8, 10, 30, 10, 1))[0]
         pen.write(at, program, text)
     for at in every(pen, 360):
-        pen.write(at, "ntpd", "synchronized to 192.0.2.123, stratum 2")
+        pen.write(at, "ntpd", pen.chance.choice(("no servers reachable", "time reset +0.214 s", "time reset -0.380 s")))
+        pen.write(at + pen.pause(60, 900), "ntpd", "synchronized to 192.0.2.123, stratum 2")
         pen.write(at + pen.pause(60, 900), "sshd", f"Did not receive identification string from {PROBE}", pen.new_pid())
 
 

@@ -41,7 +41,10 @@ class Application:
 
 @dataclass(frozen=True)
 class Device:
-    """One HSM; `form` is that of its headers, `proofs` whether its audit records carry MAC and raw block."""
+    """One HSM; `form` is that of its headers, `proofs` whether its audit records carry MAC and raw block.
+
+    `relayed`: also, or only, through the relay. `skew`: how many seconds its clock is ahead.
+    """
 
     name: str
     address: str
@@ -55,7 +58,8 @@ class Device:
     proofs: bool = True
     behind_nva: bool = False
     monitored: bool = True
-    relayed: bool = False
+    relayed: str = ""
+    skew: float = 0.0
     applications: tuple[Application, ...] = ()
 
     def local(self, at: datetime) -> datetime:
@@ -95,13 +99,20 @@ def _pair(place: str, number: int, first: int, forms: tuple[str, str], **rest) -
 
 
 DEVICES = (
-    *_pair("ams", 1, 97, ("bsd", "iso"), relayed=True),
-    *_pair("ber", 3, 101, ("bsd", "iso"), zone="Europe/Berlin"),
+    *_pair("ams", 1, 97, ("bsd", "iso"), relayed="also"),
+    *_pair("ber", 3, 101, ("bsd", "iso"), zone="Europe/Berlin", skew=1.2),
     *_pair("nyc", 5, 105, ("local", "bsd"), zone="America/New_York", proofs=False),
     *_pair("dub", 7, 110, ("5424", "5424"), behind_nva=True, monitored=False),
-    *_pair("par", 9, 114, ("local", "bsd"), roles=False),
+    *_pair("par", 9, 114, ("local", "bsd"), roles=False, skew=-1.8),
     Device(
-        "hsm-tst-1", "192.0.2.21", "600121", "5424", "tcp", profile="test", applications=_applications("tst", 118)[:1]
+        "hsm-tst-1",
+        "192.0.2.21",
+        "600121",
+        "5424",
+        "tcp",
+        profile="test",
+        relayed="only",
+        applications=_applications("tst", 118)[:1],
     ),
     Device(
         "hsm-mad-1",
@@ -118,6 +129,8 @@ GUARDED, EPHEMERAL = (("hsm-ams-1", 22), ("hsm-ams-2", 22)), (("hsm-nyc-1", 23),
 
 BASE = """
 data_dir = "data"
+[store]
+threads = 1
 [[listener]]
 name = "udp"
 protocol = "udp"

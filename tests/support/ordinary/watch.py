@@ -19,7 +19,8 @@ from support.ordinary import history
 from support.ordinary.arrivals import IDENTITY, Arrivals, Minute
 from support.ordinary.changes import WINDOWS, change
 from support.ordinary.life import live
-from support.ordinary.site import DEVICES, MONDAY, NAMED, RELAY, WEEK, Scale, Window, configuration, moment
+from support.ordinary.site import DEVICES, MONDAY, WEEK, Scale, Window, configuration, moment
+from support.ordinary.ways import arriving
 from support.ordinary.wire import Line, Pen
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from support.ordinary.incidents import Incident
 
-MINUTE, ON_THE_WAY = timedelta(minutes=1), timedelta(milliseconds=300)
+MINUTE = timedelta(minutes=1)
 EVENING_BEFORE = MONDAY - timedelta(minutes=10)
 WORTH_A_LOOK = ("medium", "high", "critical")
 
@@ -56,7 +57,8 @@ class Watch:
         self._parser, self._writer, self._arrivals = wiring.parser(settings), Writer(self.db), Arrivals()
         self._duty = wiring.duty(self.db, settings, lambda: self.now)
         past, self.lines = written(scale, incidents)
-        self._moments = [line.at for line in self.lines]
+        self._arriving = arriving(self.lines)
+        self._moments = [at for at, _, _ in self._arriving]
         self._store([Minute(self.now, [(line, self.now, "import", "") for line in past])])
         with self.db.transaction() as cursor:
             self._decided(cursor)
@@ -96,8 +98,8 @@ class Watch:
         minutes, at = [], max(self.now, MONDAY)
         while at < until:
             begin, at = at, min(at + MINUTE, until)
-            lines = self.lines[bisect_left(self._moments, begin) : bisect_left(self._moments, at)]
-            received = [(line, line.at + ON_THE_WAY, line.transport, peer) for line in lines for peer in _paths(line)]
+            came = self._arriving[bisect_left(self._moments, begin) : bisect_left(self._moments, at)]
+            received = [(line, received_at, line.transport, peer) for received_at, line, peer in came]
             dropped = sum(one.told.get("dropped", 0) for one in self.incidents if begin <= one.at < at)
             minutes.append(Minute(at, received, dropped))
         self._store(minutes)
@@ -149,12 +151,6 @@ def _approve(cursor: duckdb.DuckDBPyConnection, window: Window) -> None:
         by="change board",
         now=EVENING_BEFORE,
     )
-
-
-def _paths(line: Line) -> list[str]:
-    """Directly; and what some devices send is heard through the relay as well."""
-    device = NAMED[line.device]
-    return [line.peer, RELAY] if device.relayed and line.peer == device.address else [line.peer]
 
 
 def written(scale: Scale, incidents: Sequence[Incident] = ()) -> tuple[list[Line], list[Line]]:

@@ -103,8 +103,9 @@ class Pen:
                 continue
             while not program and holes and at >= holes[0][0]:
                 self.sequence += holes.pop(0)[1]
-            head = self._head(at, program or "cbs", pid or self.pids["cbs"], severity)
-            raw = (head + (text if program else self._numbered(at, text))).encode()
+            there = at + timedelta(seconds=self.device.skew)
+            head = self._head(there, program or "cbs", pid or self.pids["cbs"], severity)
+            raw = (head + (text if program else self._numbered(there, text))).encode()
             found.append(Line(at, self.device.name, raw, self.device.transport, peer or self.device.address))
         return found
 
