@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import pytest
 
+from analytics.case_tables import fill
 from analytics.detector import load_all
 from analytics.severity import rank
 from hsmtrail import wiring
@@ -33,7 +34,7 @@ from support.spooled import Receiver
 KILLS = int(os.environ.get("HSMTRAIL_MONTH_KILLS", "3"))
 SEED = int(os.environ.get("HSMTRAIL_MONTH_SEED", "23"))
 LONG = KILLS >= 20
-WEEKS, DAYS = (4, (0, 7)) if LONG else (1, (2, 4))
+WEEKS, DAYS = (4, (0, 7)) if LONG else (1, (2, 3))
 EARLY = 0.25
 """The share of kills that do not wait until the service runs: they meet a start."""
 
@@ -93,8 +94,8 @@ def prepared(folder, detectors, receivers):
     here = Site(folder)
     devices = (sample_folder() / "devices.toml").read_text(encoding="utf-8")
     here.write(CONFIGURATION.format(detectors=detectors, receivers=receivers) + devices)
-    (folder / "changes.csv").write_text(changes(WEEKS), encoding="utf-8")
-    here.command("changes", "import", str(folder / "changes.csv"))
+    with local_desk(load(here.config)) as desk, desk.db.transaction() as cursor:
+        fill(cursor, "change_windows", list(changes(WEEKS)))
     return here
 
 

@@ -1,5 +1,7 @@
 """Weeks of the sample's three HSMs as a collector gets them: a relay that keeps lines back, another that repeats them."""
 
+import csv
+import io
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -53,6 +55,9 @@ def _ways(line, midnight):
 
 
 def changes(weeks):
-    """The approved changes of each week, as `hsmtrail changes import` reads them."""
-    texts = [shifted_changes(sample_folder(), monday) for monday in mondays(weeks)]
-    return texts[0] + "".join(text.partition("\n")[2] for text in texts[1:])
+    """The approved changes of each week, as rows of table change_windows."""
+    for monday in mondays(weeks):
+        for row in csv.DictReader(io.StringIO(shifted_changes(sample_folder(), monday))):
+            span = {"starts_at": row["from"].rstrip("Z"), "ends_at": row["to"].rstrip("Z")}
+            for device in row["device"].split(";"):
+                yield {"device": device, "ticket": row["ticket"], "kind": row["kind"], **span}
