@@ -13,7 +13,7 @@ import polars as pl
 
 from parsers import line, partitions
 from parsers.batch_body import read_bodies
-from parsers.batch_frame import finished, joined, texts, unframed, with_devices, with_serials, with_times
+from parsers.batch_frame import believed, finished, joined, texts, unframed, with_devices, with_serials, with_times
 from parsers.batch_head import Clock, read_heads
 from parsers.columns import PARSED
 from parsers.distinct import distinct
@@ -83,7 +83,8 @@ class Parser:
         read = ~frame["bare"] | frame["pattern"].is_not_null()  # a line that nobody knows is partial by its header
         frame, agreed = with_devices(with_serials(frame), self.inventory)
         frame, settled = partitions.settled(frame, self.inventory)
-        return with_times(frame, self.inventory), sure & ~doubtful & agreed & settled & read
+        frame = with_times(frame, self.inventory)
+        return frame, sure & ~doubtful & agreed & settled & read & believed(frame)
 
     def _programs(self, programs: pl.Series) -> pl.DataFrame:
         """Per line: its group of patterns, and its program's family."""

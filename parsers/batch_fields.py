@@ -54,7 +54,7 @@ class Fields:
         if name not in BITS:
             self.columns[name] = text
             return
-        number = text.alias(name).to_frame().select(whole(name, BITS[name])).to_series()
+        number = text.alias(name).to_frame().select(whole(name)).to_series()
         self.columns[name] = number
         self.doubts.append(number.is_null() & text.is_not_null())
 

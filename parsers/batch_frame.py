@@ -14,6 +14,9 @@ from parsers.distinct import distinct
 if TYPE_CHECKING:
     from parsers.inventory import Inventory
 
+_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST, _AHEAD = (clock.EARLIEST - clock.EPOCH) // _MICROSECOND, clock.FURTHEST_AHEAD // _MICROSECOND
+
 
 def texts(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The lines as text, and which of them are text without a NUL."""
@@ -98,6 +101,25 @@ def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:
     return frame.with_columns(
         sent_at=pl.col("stamp_at"), event_at=pl.coalesce(name for name, _ in sources), event_at_source=source
     )
+
+
+def believed(frame: pl.DataFrame) -> pl.Series:
+    """Where clock.doubt doubts nothing; a look at the ends of each column is enough for nearly every batch."""
+    here = pl.repeat(value=True, n=frame.height, dtype=pl.Boolean, eager=True)
+    for name in ("block_at", "record_at", "stamp_at"):
+        if name in frame.columns and not _between(frame[name], frame["received_at"]):
+            sane = pl.col(name).is_between(clock.EARLIEST, pl.col("received_at") + clock.FURTHEST_AHEAD)
+            here &= frame.select(sane.fill_null(value=True)).to_series()
+    return here
+
+
+def _between(moments: pl.Series, received: pl.Series) -> bool:
+    """Whether even the first and the last are believed. As numbers: Python has no year 0, an unsure row may."""
+    times = moments.cast(pl.Int64)
+    first, last, arrived = times.min(), times.max(), received.cast(pl.Int64).min()
+    if not (isinstance(first, int) and isinstance(last, int) and isinstance(arrived, int)):
+        return True
+    return first >= _EARLIEST and last <= arrived + _AHEAD
 
 
 def in_zone(frame: pl.DataFrame, name: str, zones: pl.Series) -> pl.Series:

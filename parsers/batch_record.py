@@ -144,6 +144,6 @@ def _cut_words(cut: pl.DataFrame, *, with_serial: bool) -> pl.DataFrame:
     serial = pl.col("hsm_serial").str.contains(_form("digits")) if with_serial else pl.lit(value=True)
     fixed = serial & (pl.col("w_session") == "session") & (pl.col("w_access") == "Access")
     parts = pl.concat([cut, words, access, halves], how="horizontal").rename({"sequence": "audit_sequence"})
-    checked = parts.with_columns(*(whole(name, 64) for name in _NUMBERS), fixed=fixed)
+    checked = parts.with_columns(*(whole(name) for name in _NUMBERS), fixed=fixed)
     sure = pl.all_horizontal("sure", "fixed", *(pl.col(name).is_not_null() for name in _NUMBERS))
     return checked.select(pl.exclude("sure", *_CUT), sure=sure.fill_null(value=False))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from parsers import cloud_record, record
-from parsers.columns import BITS, TEXT
+from parsers.columns import LARGEST, TEXT
 from parsers.commands import judge
 from parsers.meaning import (
     class_of,
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 EXTERNAL = "LUNA_LOG_EXTERNAL"
 """What an application has written into the audit log: its text is not read for columns."""
+
+OF_RECORDS = ("event", "internal")
+"""Lookups of audit records. What does not fit its column stays in `details` there: the record is one all the same."""
+
+DOES_NOT_FIT = "does not fit its column"
 
 _CODE = re.compile(r"(?:0[xX])?([0-9A-Fa-f]+)")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -52,7 +57,10 @@ class Body:
 def read(
     pattern: Pattern, captures: Sequence[str | None], tail_reader: Callable[[str], list[str] | None]
 ) -> Body | None:
-    """The body; None when a value does not fit its column, so that the message is not this pattern's after all."""
+    """The body; None when a value does not fit its column, so that the message is not this pattern's after all.
+
+    Only an audit record is one all the same: another pattern would read it as an application's text.
+    """
     body = Body(pattern, columns=dict(pattern.constants))
     command: str | None = None
     for entry, width, captured in zip(pattern.fields, pattern.widths, captures, strict=True):
@@ -64,12 +72,19 @@ def read(
         elif entry.name == "command":
             command = text
         elif not (_column(body, entry.name, text) if width > 0 else _take(body, entry, text, tail_reader)):
-            return None
+            if pattern.lookup not in OF_RECORDS:
+                return None
+            _unfit(body, entry.name, text)
     body.details |= pattern.details
     LOOKUPS[pattern.lookup](body, command)
     body.columns.setdefault("operation", "other")
     body.columns["command_class"] = class_of(str(body.columns["operation"]))
     return body
+
+
+def _unfit(body: Body, name: str, text: str) -> None:
+    body.details[name] = text
+    body.trouble.append(f"{name} {DOES_NOT_FIT}")
 
 
 def _take(body: Body, entry: Field, text: str, tail_reader: Callable[[str], list[str] | None]) -> bool:
@@ -122,7 +137,7 @@ def _origin(body: Body, text: str) -> bool:
 def _column(body: Body, name: str, text: str) -> bool:
     """Sets a column of numbers; False when the text is none, or one that the column cannot hold."""
     number = number_of(text)
-    if number is None or number >> BITS[name]:
+    if number is None or number > LARGEST[name]:
         return False
     body.columns[name] = number
     return True
@@ -175,6 +190,8 @@ def _event(body: Body, _command: str | None) -> None:
     )
     said = columns.get("role")
     body.columns |= judged.columns
+    if f"return_code {DOES_NOT_FIT}" in body.trouble:  # whatever it is, it is not 0
+        columns |= {"outcome": "failed", "return_code": None}
     serial = record.partition_serial(columns.get("hsm_serial"), columns.get("partition"), role_id)
     body.details |= {"partition_serial": serial} if serial else {}
     if said and not judged.columns["role"]:
@@ -209,11 +226,17 @@ def judge_event(  # noqa: PLR0913  (six facts of the record decide together)
     return JudgedEvent(columns, (ended.trouble,) if ended.trouble else ())
 
 
+_OF_A_SESSION = ("S/N ", "session ")
+
+
 def _internal(body: Body, _command: str | None) -> None:
     """An audit record of free text: the module's own message, an application's, or a form that is not known yet."""
     text = str(body.details.get("text", ""))
-    of_a_session = "session" in body.columns
-    event = event_within(text) if of_a_session else internal_event(text)
+    of_a_session = "access_major" in body.columns or "access_major" in body.details
+    operation = event_within(text)
+    event = operation if of_a_session or text.startswith(_OF_A_SESSION) else internal_event(text)
+    if operation:
+        body.trouble.append("an operation in a form that is not known")
     if event:
         body.columns["vendor_event"] = event
         body.columns["operation"] = operation_of_event(event)

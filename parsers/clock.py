@@ -15,6 +15,12 @@ YEARLESS = rf"(?:{MONTHS}) {{1,2}}[0-9]{{1,2}}(?: [0-9]{{4}})? [0-9]{{2}}:[0-9]{
 YEAR_FIRST = rf"[0-9]{{4}} (?:{MONTHS}) {{1,2}}[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
 
 EPOCH = datetime(1970, 1, 1)
+EARLIEST = datetime(1980, 1, 1)
+"""No HSM is older. A clock that was never set begins before it."""
+
+FURTHEST_AHEAD = timedelta(days=731)
+"""No clock that anybody would look at is so far ahead of ours, and no year-less stamp (a year away at most) either.
+What it says would stand outside every review for years."""
 
 _MONTHS = {name: number for number, name in enumerate(MONTHS.split("|"), 1)}
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:(Z)|([+-])(\d\d):(\d\d))?")
@@ -46,6 +52,18 @@ def read(stamp: str, received_at: datetime, zone: str = "UTC") -> datetime | Non
         return to_utc(local, zone)
     except OverflowError:
         return None
+
+
+def doubt(moment: datetime, received_at: datetime) -> str:
+    """Why a moment cannot be when a line was written that arrived then; '' when it can.
+
+    Our own clock is no measure while it has not been set itself.
+    """
+    if moment < EARLIEST:
+        return "before 1980"
+    if received_at > EARLIEST and moment - received_at > FURTHEST_AHEAD:
+        return "years after its arrival"
+    return ""
 
 
 @lru_cache(maxsize=16384)

@@ -83,7 +83,10 @@ EMPTY: dict[str, object] = {name: "" if name in WORDS else None for name in PARS
 
 _BITS: dict[pl.DataType, int] = {pl.UInt8(): 8, pl.UInt16(): 16, pl.UInt32(): 32, pl.UInt64(): 64}
 BITS: dict[str, int] = {name: _BITS[kind] for name, kind in PARSED.items() if kind in _BITS}
-"""Width of each whole-number column: a larger number does not fit, and so is no number of that kind."""
+"""Width of each whole-number column."""
+
+LARGEST = {name: (1 << bits) - 1 for name, bits in BITS.items()} | {"audit_sequence": 9_999_999_999}
+"""A larger number does not fit, and so is no number of that kind. An audit record has ten places for its own."""
 
 TEXT, NO_COLUMN = 0, -1
 

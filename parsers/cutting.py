@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from parsers.columns import BITS, LARGEST, PARSED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,8 +43,10 @@ def braced(columns: Sequence[pl.Expr | str]) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), members(columns), pl.lit("}"))
 
 
-def whole(name: str, bits: int) -> pl.Expr:
-    """Numbers of at most 20 digits and so many bits; null for everything else (a cast alone takes a plus sign)."""
-    small = {8: pl.UInt8, 16: pl.UInt16, 32: pl.UInt32, 64: pl.UInt64}[bits]
+def whole(name: str) -> pl.Expr:
+    """Numbers of at most 20 digits that fit their column; null for everything else (a cast alone takes a plus sign)."""
     plain = (pl.col(name).str.len_bytes() <= 20) & ~pl.col(name).str.starts_with("+")
-    return pl.when(plain).then(pl.col(name).cast(small, strict=False)).alias(name)
+    number = pl.col(name).cast(PARSED[name], strict=False)
+    if LARGEST[name] < (1 << BITS[name]) - 1:
+        plain &= number <= LARGEST[name]
+    return pl.when(plain).then(number).alias(name)

@@ -27,6 +27,8 @@ _OF_THE_SHELL = re.compile(r"(?s)(?i:lunash).*Command:")
 _BARE = re.compile(r" *(?:[A-Za-z]+ +: +[0-9A-Fa-fxX]+ +: +)?Command:")
 _ORIGIN = re.compile(r"(.*)( +: +[^ \"']+ +:(?: +[^ \"']+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)
 COMMAND = "Command:"
+DOUBTED = "date not believed"
+"""In trouble, where a clock is not asked when something happened; LOGS-07 looks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +157,13 @@ def set_times(
         if body and written and (learned := raw_block.zone_of(block, written)):
             body.details["zone"] = learned
     row["sent_at"] = sent_at
-    for source, moment in (("raw_block", block and block.at), ("record", record_at), ("header", sent_at)):
-        if moment is not None:
-            row["event_at"], row["event_at_source"] = moment, source
-            return trouble
     row["event_at"], row["event_at_source"] = received_at, "received"
+    for source, moment in (("header", sent_at), ("record", record_at), ("raw_block", block and block.at)):
+        doubt = clock.doubt(moment, received_at) if moment else ""
+        if doubt:
+            trouble.append(f"{DOUBTED} in the {source.replace('_', ' ')}: {doubt}")
+        elif moment:
+            row["event_at"], row["event_at_source"] = moment, source
     return trouble
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ANY_PROGRAM", "Mistake", "Pattern", "PatternError", "Patterns", "load", "plain_name"]
 
 ANY_PROGRAM = "*"
+NO_PROGRAM = ""
+"""Of lines that name none: what reads any program's lines reads theirs too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,11 @@ def _joined(read: list[pattern_files.PatternFile], version: str) -> Patterns:
             known = by_program.setdefault(plain, {})
             known |= {pattern.name: seen[pattern.name] for pattern in part.patterns if pattern.name not in known}
             claimed = families.get(plain)
-            if plain != ANY_PROGRAM and (claimed is None or (part.family == "system" or claimed == "hsm_audit")):
+            if plain not in (ANY_PROGRAM, NO_PROGRAM) and (
+                claimed is None or (part.family == "system" or claimed == "hsm_audit")
+            ):
                 families[plain] = part.family
+    bare = by_program.setdefault(NO_PROGRAM, {})
+    by_program[NO_PROGRAM] = by_program.get(ANY_PROGRAM, {}) | bare
     ordered = {program: tuple(patterns.values()) for program, patterns in by_program.items()}
     return Patterns(tuple(seen.values()), families, ordered, version)

@@ -59,16 +59,18 @@ FORMS = [
     "session {session} Access 2147483651:{minor} operation LUNA_SIGN returned X_Y(0x{code:08X}) container=3 key=9 (using A)",
     "S/N 150718 session {session} Access 2147483651:{minor} operation LUNA_LOGIN returned LUNA_RET_OK container=3 roleID=1",
     "S/N 150718 session {session} Access 2147483651:{minor} CU operation LUNA_X returned A(0x{code:08X}) role=CO x(y z=1) z=2",
+    "session 18446744073709551616 Access 2147483651:{minor} SO operation LUNA_LOGIN returned RC_OK(0x{code:08X})",
+    "session {session} Access 2147483651:{minor} SO operation LUNA_LOGIN returned RC_OK(4294967296) container=3",
 ]
 records = st.tuples(
     st.just("hsmlogd"),
     st.builds(
         record,
-        st.integers(0, 2**33),
+        st.one_of(st.integers(0, 2**33), st.sampled_from([10**10 - 1, 10**10, 2**64 - 1, 2**64])),
         st.sampled_from([0, 0x00A00000, 0x0030000F, 7]),
         st.integers(0, 2**32 - 1),
         st.integers(0, 70000),
-        st.sampled_from([0, 3600, -7200, 900, 7]),
+        st.sampled_from([0, 3600, -7200, 900, 7, 2 * 10**9]),
         st.sampled_from(FORMS),
         st.sampled_from(["", "", "hsm_1.log^   ", "^", "a b^", 'q"^']),
         st.booleans(),
@@ -91,6 +93,8 @@ STAMPS = [
     "Oct 11 2026 22:14:15",
     "Oct 25 2026 02:30:00",
     "Dec 31 23:59:59",
+    "Oct 11 1979 22:14:15",
+    "Oct 11 9998 22:14:15",
 ]
 ISO = [
     "2026-11-23T08:15:01Z",
@@ -98,6 +102,10 @@ ISO = [
     "2026-11-23T25:15:01Z",
     "2026-11-23T08:15:01.5",
     "2026-11-23T08:15:60Z",
+    "2028-11-22T08:15:01Z",
+    "2028-11-24T08:15:01Z",
+    "0001-01-01T00:00:00Z",
+    "9998-12-31T23:59:59Z",
 ]
 DATA = ["-", "-", '[a b="c"]', '[a b="c\\"" b="d"][e]', "[x"]
 
