@@ -64,7 +64,7 @@ WRITTEN: list[tuple[Any, Callable[[Any], Any]]] = [
     (bytes, bytes.hex),
     (float, lambda number: number if math.isfinite(number) else None),
     (dict, lambda inner: {key: plain(value) for key, value in inner.items()}),
-    (list, lambda inner: [plain(value) for value in inner]),
+    ((list, tuple), lambda inner: [plain(value) for value in inner]),  # the pairs of a map are tuples
 ]
 
 
@@ -87,14 +87,24 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
-        values = _as_text(column).to_pylist()
+        values = [_value(value) for value in column]
     return values
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return column.cast(pa.string())
-    return column
+def _value(value: pa.Scalar) -> Any:  # noqa: ANN401
+    """Of one cell, wherever in it such a moment stands."""
+    if value.is_valid and isinstance(value, pa.UnionScalar | pa.ExtensionScalar):
+        return _value(value.value)
+    if value.is_valid and isinstance(value, pa.MapScalar):
+        return [(_value(pair[0]), _value(pair[1])) for pair in value.values]
+    if value.is_valid and isinstance(value, pa.ListScalar):
+        return [_value(item) for item in value.values]
+    if value.is_valid and isinstance(value, pa.StructScalar):
+        return {name: _value(value[name]) for name in value}
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        return value.cast(pa.string()).as_py()
 
 
 def as_json(table: pa.Table) -> bytes:

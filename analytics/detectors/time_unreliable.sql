@@ -35,17 +35,18 @@ steady_seconds   = { default = 120, why = "Lines that differ more than this from
 */
 WITH offsets AS (
     SELECT record_id, received_at, device, if(family = 'hsm_audit', 'HSM clock', 'clock') AS clock,
-        epoch(received_at) - epoch(event_at) AS seconds
+        if(event_at_source = 'received', NULL, epoch(received_at) - epoch(event_at))    AS seconds,
+        contains(trouble, 'years after its arrival')                                    AS beyond_belief  -- another clock counts
     FROM events
     WHERE received_at BETWEEN date_trunc('hour', $window_end) - INTERVAL 1 HOUR AND $window_end  -- so that evidence stays for an hour
-      AND transport <> 'import' AND device <> '' AND event_at_source <> 'received'
+      AND transport <> 'import' AND device <> '' AND (event_at_source <> 'received' OR beyond_belief)
 ),
 clocks AS (
-    SELECT device, clock, count(*) AS lines, min(seconds) AS fastest, median(seconds) AS middle,
+    SELECT device, clock, count(seconds) AS lines, min(seconds) AS fastest, median(seconds) AS middle,
         quantile_cont(seconds, 0.9) - quantile_cont(seconds, 0.1)                   AS usual_spread,
         min(received_at) AS oldest, max(received_at) AS newest, arg_min(record_id, received_at) AS record_id,
-        count_if(seconds < -$high_seconds)                                          AS from_future,
-        arg_min(record_id, seconds)                                                 AS future_record
+        count_if(beyond_belief OR seconds < -$high_seconds)                         AS from_future,
+        coalesce(min(record_id) FILTER (beyond_belief), arg_min(record_id, seconds)) AS future_record
     FROM offsets
     GROUP BY ALL
 ),

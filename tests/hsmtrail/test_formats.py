@@ -1,7 +1,9 @@
 """Query results in every form, and text from the network inert in each."""
 
+import csv
 import io
 import json
+import math
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -95,6 +97,29 @@ def test_moments_that_python_has_not(number, kind, wanted):
     whole = pa.int32() if pa.types.is_date(kind) else pa.int64()
     table = pa.table({"at": pa.array([number], whole).cast(kind)})
     assert json.loads(formats.as_json(table)) == [{"at": wanted}]
+
+
+INFINITE = pa.array([2**63 - 1]).cast(pa.timestamp("us"))
+UNENDING = "<value out of range: 9223372036854775807>"
+
+
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        (pa.ListArray.from_arrays([0, 1], INFINITE), [UNENDING]),
+        (pa.StructArray.from_arrays([INFINITE], ["a"]), {"a": UNENDING}),
+        (pa.MapArray.from_arrays([0, 1], ["a"], INFINITE), [["a", UNENDING]]),
+        (pa.ListArray.from_arrays([0, 1], pa.ListArray.from_arrays([0, 1], INFINITE)), [[UNENDING]]),
+        (pa.array([[("a", math.inf)]], pa.map_(pa.string(), pa.float64())), [["a", None]]),
+        (pa.array([[Decimal("1.5"), None]]), [1.5, None]),
+        (pa.array([[math.inf, -math.inf, math.nan, 1.0]]), [None, None, None, 1.0]),
+    ],
+)
+def test_what_json_has_no_word_for_ends_no_answer(cell, wanted):
+    """Infinity and the like, also inside lists, structs and maps."""
+    table = pa.table({"cell": cell})
+    assert json.loads(formats.as_json(table)) == [{"cell": wanted}]
+    assert json.loads(next(csv.reader(formats.as_csv(table).decode().splitlines()[1:]))[0]) == wanted
 
 
 def test_columns_of_one_name_keep_their_values():
