@@ -185,7 +185,7 @@ def told(db):
 
 def standing(db):
     """Findings that stand at the end, with their records. Of a state only what does not depend on the moment; LOGS-10
-    rightly says that a detector has changed.
+    rightly says that a detector has changed, and LOGS-08 whether hsmtrail itself was behind when it was asked.
     """
     with db.reader() as cursor:
         return {
@@ -196,7 +196,7 @@ def standing(db):
                 tuple(findings.evidence(cursor, one.id)) if one.kind == "episodes" else (),
             )
             for one in findings.list_findings(cursor, ["open", "acknowledged"])
-            if one.detector != "LOGS-10"
+            if one.detector not in ("LOGS-08", "LOGS-10")
         }
 
 
