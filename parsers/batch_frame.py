@@ -115,8 +115,8 @@ def believed(frame: pl.DataFrame) -> pl.Series:
 
 def _between(moments: pl.Series, received: pl.Series) -> bool:
     """Whether even the first and the last are believed. As numbers: Python has no year 0, an unsure row may."""
-    times = moments.cast(pl.Int64)
-    first, last, arrived = times.min(), times.max(), received.cast(pl.Int64).min()
+    times = moments.to_physical()
+    first, last, arrived = times.min(), times.max(), received.to_physical().min()
     if not (isinstance(first, int) and isinstance(last, int) and isinstance(arrived, int)):
         return True
     return first >= _EARLIEST and last <= arrived + _AHEAD

@@ -70,8 +70,12 @@ class _Reader:
             return None
         if content["family"] not in _FAMILIES:
             self._wrong("", f"no such family: {content['family']} ({', '.join(_FAMILIES)})")
+        programs = tuple(content["programs"])
+        if not programs or not all(isinstance(program, str) for program in programs):
+            self._wrong("", f"programs wants the names of programs, not {content['programs']!r}")
+            return None
         patterns = [self._pattern(entry, content) for entry in content.get("pattern", [])]
-        programs = tuple(str(program) for program in content["programs"])
+        self._twice([pattern.name for pattern in patterns if pattern])
         return PatternFile(self.name, content["family"], programs, tuple(filter(None, patterns)))
 
     def _keys(self, name: str, entry: dict[str, object], known: set[str], needed: tuple[str, ...]) -> None:
@@ -87,6 +91,11 @@ class _Reader:
 
     def _wrong(self, pattern: str, what: str, line: int = 0) -> None:
         self.mistakes.append(Mistake(self.name, line or self._line(pattern), pattern, what))
+
+    def _twice(self, names: list[str]) -> None:
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            plain = name.rpartition(".")[2]
+            self._wrong(plain, "another pattern of this file has the same name, so only the first would read anything")
 
     def _line(self, pattern: str) -> int:
         """Where a pattern's name stands; of one without a name its beginning."""

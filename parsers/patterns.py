@@ -79,7 +79,7 @@ def _texts(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[tuple[s
     for folder in reversed(folders):
         for path in sorted(folder.glob("*.toml")):
             try:
-                yield str(path), path.read_text(encoding="utf-8")
+                yield str(path), path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
             except (OSError, UnicodeDecodeError) as error:
                 mistakes.append(Mistake(str(path), 1, "", f"cannot be read: {error}"))
     for entry in sorted(built_in.iterdir(), key=lambda entry: entry.name):

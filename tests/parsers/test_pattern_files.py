@@ -48,12 +48,27 @@ def test_site_pattern_replaces_the_built_in_one(tmp_path, as_batch):
     assert parsed["status"].to_list() == ["partial"]
 
 
+def test_a_name_that_stands_twice(tmp_path):
+    """The second pattern would be dropped in silence."""
+    (tmp_path / "ntls.toml").write_text(GOOD + GOOD[GOOD.index("[[pattern]]") :])
+    with pytest.raises(PatternError, match=r"ntls\.toml:7: renewed: another pattern of this file has the same name"):
+        load([tmp_path])
+
+
+def test_a_file_that_begins_with_a_mark(tmp_path):
+    """As editors on Windows write it."""
+    (tmp_path / "ntls.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load([tmp_path]).check() == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
         ('family = "ntls"\n', "", "ntls.toml:1: missing: family"),
         ('family = "ntls"', 'family = "nlts"', "no such family: nlts"),
         ('programs = ["NTLS"]', 'programs = "NTLS"', "programs wants a list, not 'NTLS'"),
+        ('programs = ["NTLS"]', 'programs = ["NTLS", 7]', "programs wants the names of programs, not ['NTLS', 7]"),
+        ('programs = ["NTLS"]', "programs = []", "ntls.toml:1: programs wants the names of programs, not []"),
         ("[[pattern]]", "[[patern]]", "no such key: patern"),
         ('family = "ntls"', "family = ", "ntls.toml:2: "),
         ('operation = "session_open"', "", "renewed: says neither operation nor lookup"),
