@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(r"(.*?Command:)(.*)", re.DOTALL)
 _OF_THE_SHELL = re.compile(r"(?s)(?i:lunash).*Command:")
 _BARE = re.compile(r" *(?:[A-Za-z]+ +: +[0-9A-Fa-fxX]+ +: +)?Command:")
-_ORIGIN = re.compile(r"(.*)( +: +[^ \"']+ +:(?: +[^ \"']+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)
+_ORIGIN = re.compile(r"(.*(?<! ))( +: +[^ \"']+ +:(?: +[^ \"']+)? *[\r\n]?(?:\\x00)?)", re.DOTALL)
 COMMAND = "Command:"
 DOUBTED = "date not believed"
 """In trouble, where a clock is not asked when something happened; LOGS-07 looks for it."""

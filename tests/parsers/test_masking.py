@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from datetime import datetime
 
 import pytest
@@ -160,3 +161,15 @@ def test_what_is_no_secret_stands(parse, text, stays):
 def test_a_mask_is_as_long_for_every_secret():
     """The length of a secret is part of it."""
     assert read("hsm login -password a").masked == read("hsm login -password abcdefgh").masked
+
+
+def test_blanks_without_end_take_no_time(parse):
+    """A command of 60,000 blanks was read in seconds; and what is typed with many blanks is masked as ever."""
+    blanks = " " * 60_000
+    begun = time.process_time()
+    parse(f"<174>Nov 23 08:15:01 luna lunash[1]: info : 0 : Command: {blanks}x")
+    assert time.process_time() - begun < 1
+    got = parse(
+        f"<174>Nov 23 08:15:01 luna lunash[1]: info : 0 : Command: hsm login -password y{' ' * 9}: admin : Console"
+    )
+    assert got["message"].endswith(f"-password ***{' ' * 9}: admin : Console")
