@@ -4,6 +4,7 @@
 
 import json
 import string
+import time
 from datetime import datetime
 
 import polars as pl
@@ -173,3 +174,23 @@ def test_both_engines_read_alike(batch):
     assert parsed.columns == list(PARSED)
     for raw, row in zip(batch, parsed.iter_rows(named=True), strict=True):
         assert row == parse_line(raw, NOW, "192.0.2.11", PATTERNS, INVENTORY), raw
+
+
+def test_blanks_in_a_row_cost_time_once(patterns):
+    """Whatever a pattern wants behind free text, thousands of blanks before a word that fits nothing are read in order."""
+    slowest = 0.0
+    for pattern in patterns.all:
+        example = pattern.examples[0].message
+        for message in (f"{example}{' ' * 20_000}x", f"{example} {' ' * 20_000}", f"{' ' * 20_000}{example}"):
+            began = time.process_time()
+            pattern.captures(message)
+            slowest = max(slowest, time.process_time() - began)
+    assert slowest < 0.3
+
+
+def test_blanks_in_a_row_change_nothing(patterns):
+    """The way that many blanks are read gives what the usual way gives."""
+    for pattern in patterns.all:
+        for example in pattern.examples:
+            for message in (example.message, f"{example.message}  ", f"  {example.message}", f"{example.message} x"):
+                assert pattern._captures_in_linear_time(message) == pattern.captures(message), message
