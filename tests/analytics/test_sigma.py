@@ -367,12 +367,12 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_a_hostile_file_is_refused_in_one_line_at_once(tmp_path, capfd, text, wanted):
     """Bombs, huge and deep ones, what is no YAML, tags that would run something; none takes longer than a moment."""
-    began = time.monotonic()
+    began = time.process_time()
     (said,) = refused(tmp_path, text)
     assert said.startswith(wanted), said
     assert "\n" not in said
     assert len(said) < 1500
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert capfd.readouterr() == ("", "")
 
 

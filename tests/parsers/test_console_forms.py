@@ -147,7 +147,7 @@ def test_secrets_are_neither_kept_nor_told():
 )
 def test_no_line_takes_long(line):
     """However it is made: each form on fifty hostile lines."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     for form in FORMS:
         read(f"lunash:>{form.commands[0]}\n" + f"{line}\n" * 50, FORMS)
-    assert time.perf_counter() - begun < 3
+    assert time.process_time() - begun < 3

@@ -71,6 +71,6 @@ def test_secrets_stay_masked(patterns):
 @pytest.mark.parametrize("line", [b"", b"\0" * 64, b"\xff\xfe", HEAD + b"NTLS[7]: " + b"a : " * 16000, b"[" * 60000])
 def test_anything_is_explained_in_bounded_time(patterns, line):
     """Hostile lines too."""
-    began = time.monotonic()
+    began = time.process_time()
     explain(line, patterns)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
