@@ -29,16 +29,19 @@ test: $(READY)  ## lint, types, import directions and all tests with coverage, t
 	$(BIN)/python -m coverage report
 	@tail -qn 1 build/test-parts.txt build/test-services.txt
 
+# Two halves that take about as long: what starts commands and services, and all else.
+SERVICES := tests/hsmtrail tests/test_demo.py tests/test_architecture.py tests/test_pattern_walk.py
+
 # What pytest says is kept, so that its last lines can stand at the end of all.
 SAID = > build/$@.txt 2>&1 && cat build/$@.txt || { cat build/$@.txt; exit 1; }
 
 test-parts: $(READY) ## the tests of the parts
 	@mkdir -p build
-	$(BIN)/python -m coverage run -m pytest --ignore tests/hsmtrail --ignore tests/test_demo.py $(SAID)
+	$(BIN)/python -m coverage run -m pytest $(SERVICES:%=--ignore %) $(SAID)
 
 test-services: $(READY) ## the tests that start services and wait for them
 	@mkdir -p build
-	$(BIN)/python -m coverage run -m pytest tests/hsmtrail tests/test_demo.py $(SAID)
+	$(BIN)/python -m coverage run -m pytest $(SERVICES) $(SAID)
 
 long: $(READY)  ## the tests that take long: a million records read again, 60 and 50 kills, any order of arrival, weeks of 100,000 and 300,000 lines, 200,000 lines by all engines
 	HSMTRAIL_LONG=1 $(BIN)/python -m pytest -q -s tests/hsmtrail/test_reparse.py
