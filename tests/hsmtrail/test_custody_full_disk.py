@@ -47,7 +47,7 @@ def test_the_ledger_balances_over_a_full_disk(site):
     site.start("work")
     receiver, bursts = site.start("receive"), 0
     site.running("receiver", "service")
-    resource.prlimit(receiver.pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    resource.prlimit(receiver.pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     with socket.create_connection(("127.0.0.1", site.port("tcp")), 30) as sender:
         left = as_far_as_it_goes(sender, memoryview(b"\n".join(LINES) + b"\n"))
         eventually(lambda: site.status()["receiver"]["blocked"] == "disk_full")
