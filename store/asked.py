@@ -20,7 +20,7 @@ REST = 0.25
 
 
 class Asked:
-    """`put` returns at once; `written` and `close` wait until all that was put is written."""
+    """`put` returns at once; `close` waits until all that was put is written, `written` for so many seconds at most."""
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
         self._transaction = transaction
@@ -39,9 +39,9 @@ class Asked:
                 self._thread.start()
         self._rows.put(row)
 
-    def written(self) -> None:
+    def written(self, seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting == 0)
+            self._changed.wait_for(lambda: self._waiting == 0, seconds)
 
     def close(self) -> None:
         """Nothing is put afterwards."""
@@ -67,6 +67,7 @@ class Asked:
                     cursor.execute("INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?)", row)
         except duckdb.Error:  # the answers stand all the same, and a store that cannot be written says so elsewhere too
             log.exception("questions_not_written_down")
-        with self._changed:
-            self._waiting -= len(rows)
-            self._changed.notify_all()
+        finally:  # whatever went wrong: nobody waits for these any more
+            with self._changed:
+                self._waiting -= len(rows)
+                self._changed.notify_all()

@@ -60,7 +60,7 @@ def run_query(  # noqa: PLR0913  (the limits are named by every caller)
 ) -> Answer:
     """Raises Refused, QueryFailed or Stopped; whatever comes of it stands in table `queries` soon afterwards."""
     if "queries" in sql.lower():
-        db.asked.written()
+        db.asked.written(seconds)
     began = time.monotonic()
     asked_at = datetime.now(UTC).replace(tzinfo=None)
     state, answer = "failed", None

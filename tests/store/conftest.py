@@ -28,7 +28,7 @@ def ask(db):
 
     def rows(sql, parameters=None, *, written=True):
         if written:
-            db.asked.written()
+            db.asked.written(60)
         with db.reader() as cursor:
             return cursor.execute(sql, parameters).fetchall()
 

@@ -307,7 +307,7 @@ def test_answer_stands_when_it_cannot_be_written_down(query, db, caplog):
     with db.transaction() as cursor:
         cursor.execute("DROP TABLE queries")
     assert query("SELECT 1").table.num_rows == 1
-    db.asked.written()
+    db.asked.written(60)
     assert [record.message for record in caplog.records] == ["questions_not_written_down"]
 
 
@@ -319,6 +319,13 @@ def test_no_answer_waits_for_a_writer(query, ask, db):
             assert query(f"SELECT {number}").table.num_rows == 1
         assert ask("SELECT count(*) FROM queries", written=False) == [(0,)]
     assert ask("SELECT sql FROM queries") == [("SELECT 0",), ("SELECT 1",), ("SELECT 2",)]
+
+
+def test_a_question_about_questions_waits_no_longer_than_it_may(query, db):
+    """However long somebody is storing: its limit holds for the wait too."""
+    with db.transaction():
+        query("SELECT 1")
+        assert query("SELECT count(*) AS n FROM queries", seconds=0.2).table.to_pylist() == [{"n": 0}]
 
 
 def test_questions_are_written_down_before_the_store_closes(tmp_path):
