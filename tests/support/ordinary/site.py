@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from support.installation import BASIC
+
 MONDAY = datetime(2026, 2, 9)
 """The week begins here, in UTC; neither it nor the weeks before see a clock change."""
 
@@ -127,20 +129,9 @@ DEVICES = (
 NAMED = {device.name: device for device in DEVICES}
 GUARDED, EPHEMERAL = (("hsm-ams-1", 22), ("hsm-ams-2", 22)), (("hsm-nyc-1", 23), ("hsm-nyc-2", 23))
 
-BASE = """
-data_dir = "data"
+BASE = f"""{BASIC}
 [store]
 threads = 1
-[[listener]]
-name = "udp"
-protocol = "udp"
-address = "127.0.0.1:0"
-[[listener]]
-name = "tcp"
-protocol = "tcp"
-address = "127.0.0.1:0"
-[web]
-address = "127.0.0.1:0"
 [[alert.webhook]]
 name = "people"
 url = "http://127.0.0.1:9/"
