@@ -9,21 +9,11 @@ import re
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
-from parsers.masking import MASK, is_secret
+from parsers.masking import MASK, is_secret, names_secret
 from parsers.meaning import class_of, table
+from parsers.shell_words import TOKEN, Option, assignment_of, bare, option_of, quoted, word_of
 
-_TOKEN = re.compile(
-    r"""(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|\u201c[^\u201d]*(?:\u201d|\Z)"""
-    r"""|\u2018[^\u2019]*(?:\u2019|\Z)|[^\s"'\u201c\u2018])+""",
-    re.DOTALL,
-)
-"""A word with whatever it holds in quotes; pasted quotation marks count, an open one goes to the end."""
-
-_OPTION = re.compile(
-    r"[-\u2010-\u2015\u2212]+(?P<name>[A-Za-z][A-Za-z0-9_-]*)(?:[=:](?P<value>.+)|(?P<attached>[^A-Za-z0-9_=:-].*)|(?P<open>[=:]))?",
-    re.DOTALL,
-)
-_ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*)(=)(.*)", re.DOTALL)
+_ARGUMENT = re.compile(r"[{|]([0-9])\}")
 _FLAGS = frozenset(
     {"add", "all", "allfreestorage", "burst", "configonly", "cu", "defaultdomain", "deviceonly", "external", "force"}
     | {"hasps", "iburst", "initwithped", "ipv4", "ipv6", "prefer", "prompt", "replace", "requirehtl", "useevp"}
@@ -47,6 +37,11 @@ class Command:
     value: str
     options: tuple[str, ...]
     secrets: frozenset[str]
+
+    @property
+    def arguments(self) -> int:
+        """How many plain arguments its setting and value name."""
+        return max((int(place) for place in _ARGUMENT.findall(self.setting + self.value)), default=0)
 
     def accepts(self, names: list[str]) -> bool:
         return all(any(option.startswith(name) for option in self.options) for name in names)
@@ -93,17 +88,19 @@ def _tree() -> _Branch:
 @lru_cache(maxsize=8192)
 def read(text: str) -> Typed:
     """What was typed: never raises; the result is shared, so it is not to be changed."""
-    tokens = list(_TOKEN.finditer(text))
-    split = next((index for index, token in enumerate(tokens) if _OPTION.fullmatch(token[0])), len(tokens))
-    words = [token[0].lower() for token in tokens[:split]]
-    candidates, used = _candidates(words)
-    known = _only(candidates, [found[1].lower() for token in tokens if (found := _OPTION.fullmatch(token[0]))])
-    meant = [known] if known else candidates
-    line = _Line(meant)
-    shown = [argument(word, meant) for word in (token[0] for token in tokens[:split])]
-    used = used if candidates else len(words)
-    line.plain.extend(_bare(word) for word in shown[used:])
-    shown.extend(line.take(token[0]) for token in tokens[split:])
+    places = list(TOKEN.finditer(text))
+    tokens = [place[0] for place in places]
+    options = [option_of(token) for token in tokens]
+    split = next((index for index, option in enumerate(options) if option), len(tokens))
+    candidates, used = _candidates([token.lower() for token in tokens[:split]])
+    known = _only(candidates, [option.name for option in options if option])
+    line = _Line([known] if known else candidates)
+    shown = tokens[:used]
+    shown += [line.take(token) for token in tokens[used:split]]
+    if not candidates:  # then all of them are its name
+        used = split
+        line.plain.clear()
+    shown += [line.take(token) for token in tokens[split:]]
     return Typed(
         name=known.name if known else " ".join(shown[:used]).lower(),
         operation=known.operation if known else _worst(candidates),
@@ -111,7 +108,7 @@ def read(text: str) -> Typed:
         ambiguous=known is None and len(candidates) > 1,
         options=line.options,
         arguments=line.plain,
-        masked=_replaced(text, tokens, shown),
+        masked=_replaced(text, places, shown),
     )
 
 
@@ -130,7 +127,7 @@ def _only(candidates: list[Command], options: list[str]) -> Command | None:
 
 
 def _candidates(words: list[str]) -> tuple[list[Command], int]:
-    """The commands that the words can mean, exact words before shortcuts, and how many words they take."""
+    """The commands that the words can mean, exact words before shortcuts, and how many words they take (0: none)."""
     branches = [_tree()]
     used = 0
     for word in words:
@@ -140,7 +137,7 @@ def _candidates(words: list[str]) -> tuple[list[Command], int]:
         branches = further
         used += 1
     found = [branch.command for branch in branches if branch.command]
-    return found, used
+    return found, used if found else 0
 
 
 def _children(branch: _Branch, word: str) -> list[_Branch]:
@@ -165,46 +162,58 @@ class _Line:
 
     def take(self, token: str) -> str:
         """One token: what it says is kept, and what may be shown of it is given back."""
-        found = _OPTION.fullmatch(token)
-        if found and not (self._awaits_secret() and not _known(found[1].lower(), self.candidates)):
-            return self._option(found)
+        option = option_of(token)
+        if option and not self._is_value(token, option):
+            return self._option(option)
         if self.waiting and token in ("=", ":"):
             return token
-        if self.waiting:
-            return self._value(token)
-        shown = argument(token, self.candidates)
-        self.plain.append(_bare(shown))
-        return shown
+        return self._value(token) if self.waiting else self._argument(token)
+
+    def _argument(self, token: str) -> str:
+        """A word that stands alone; `password=…` and `password …` without a dash hide their secret too."""
+        assigned = assignment_of(token)
+        if assigned and _hides(assigned[0], self.candidates):
+            token = f"{assigned[0]}={MASK}"
+        elif names_secret(word := word_of(token)):
+            self.waiting = word
+            self.options[word] = True
+            return token
+        elif self._superfluous():
+            token = MASK
+        self.plain.append(bare(token))
+        return token
+
+    def _superfluous(self) -> bool:
+        """Whether the next argument is one that a command which asks for a secret has no place for: it may be that."""
+        asking = [command for command in self.candidates if command.secrets]
+        return bool(asking) and len(self.plain) >= max(command.arguments for command in self.candidates)
+
+    def _is_value(self, token: str, option: Option) -> bool:
+        """Whether what looks like an option is the value of the one before it."""
+        if self._awaits_secret():
+            return not _known(option.name, self.candidates)
+        return bool(self.waiting) and quoted(token)
 
     def _awaits_secret(self) -> bool:
         return bool(self.waiting) and _hides(self.waiting, self.candidates)
 
     def _value(self, token: str) -> str:
         shown = MASK if self._awaits_secret() else token
-        self.options[_full_name(self.waiting, self.candidates)] = _bare(shown)
+        self.options[_full_name(self.waiting, self.candidates)] = bare(shown)
         self.waiting = ""
         return shown
 
-    def _option(self, found: re.Match[str]) -> str:
-        typed = found["name"].lower()
-        name = _full_name(typed, self.candidates)
+    def _option(self, option: Option) -> str:
+        name = _full_name(option.name, self.candidates)
+        hides = _hides(option.name, self.candidates)
         self.options[name] = True
-        value = found["value"] or found["attached"]
-        if value is None:
-            self.waiting = typed if found["open"] or name not in _FLAGS else ""
-            return found[0]
-        self.waiting = ""
-        shown = MASK if _hides(typed, self.candidates) else value
-        self.options[name] = _bare(shown)
-        return found[0].removesuffix(value) + shown
-
-
-def argument(text: str, candidates: list[Command]) -> str:
-    """A plain argument; `password=…` without its dash is masked too."""
-    found = _ASSIGNMENT.fullmatch(text)
-    if found and found[3] and _hides(found[1].lower(), candidates):
-        return f"{found[1]}={MASK}"
-    return text
+        if option.value is None:
+            self.waiting = option.name if option.open or name not in _FLAGS else ""
+            return option.head
+        self.waiting = option.name if hides and option.attached else ""
+        shown = MASK if hides else option.value
+        self.options[name] = bare(shown)
+        return option.head + shown
 
 
 def _known(name: str, candidates: list[Command]) -> bool:
@@ -223,9 +232,3 @@ def _full_name(typed: str, candidates: list[Command]) -> str:
     if typed in names or len(names) != 1:
         return typed
     return next(iter(names))
-
-
-def _bare(text: str) -> str:
-    """Without the quotes around it."""
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1] if quoted else text

@@ -141,6 +141,66 @@ def test_several_in_one_line(patterns, command):
     assert VALUE not in said(patterns, command)
 
 
+DISGUISES = (
+    "- password {}",
+    "-- password {}",
+    "password {}",
+    "password : {}",
+    "password: {}",
+    "(password {})",
+    "+password {}",
+    "/password {}",
+    "~password {}",
+    '-"password" {}',
+    "-'password'={}",
+    '"-password" {}',
+    '"-password {}"',
+    '-pass"word" {}',
+    "-password{}",
+    "-password, {}",
+    "-password -- {}",
+    "-pass\u200bword {}",
+    "-\u200bpassword {}",
+    "\u200b-password {}",
+    "-p\u0430ssword {}",
+    "-\u0440assword {}",
+    "\uff0dpassword {}",
+    "-\uff50assword {}",
+    "pass\u00adword {}",
+    "-password\u00a0{}",
+    '-password "" {}',
+    "-domain -force {}",
+    "{}",
+)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize(
+    "command", ["hsm login", "hsm init -label x", "role changePw -name co", "partition createChallenge"]
+)
+def test_typed_wrongly_or_pasted(patterns, command, disguise):
+    """A slip of the finger, another alphabet or a character that nobody sees hides the option, never bares the secret."""
+    kept = said(patterns, f"{command} {disguise.format(VALUE)} -force")
+    assert VALUE.lower() not in kept.lower()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "user role add pascal admin",
+        "user role add newuser admin",
+        "client register -client key -ip 192.0.2.9",
+        'client register -client "-old" -ip 192.0.2.9',
+        "sysconf ntp addserver 192.0.2.1",
+        "partition create -partition pinned",
+        "syslog tail -logname secure -search password -entries 9",
+    ],
+)
+def test_names_that_begin_like_secrets(command):
+    """Accounts, clients and partitions may be called what they like."""
+    assert read(command).masked == command
+
+
 @pytest.mark.parametrize(
     ("text", "stays"),
     [
