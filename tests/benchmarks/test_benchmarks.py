@@ -1,6 +1,9 @@
 """The benchmarks' own reasoning: a verdict that can be bad, a picture that shows what was measured."""
 
+import socket
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -97,3 +100,78 @@ def test_what_a_benchmark_leaves_out_is_what_the_receiver_calls():
     from ingest import spool_writer
 
     assert all(callable(getattr(spool_writer, name)) for name in DIGESTS)
+
+
+@pytest.fixture
+def receiving():
+    """A UDP socket of loopback."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setblocking(False)
+        yield receiver
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """Lines as send_lines.py reads them, and the same as a list."""
+    from generate_lines import lines
+    from send_lines import read
+
+    texts = list(lines(3000, 1000, 7))
+    file = tmp_path / "lines"
+    file.write_text("\n".join(texts) + "\n", encoding="ascii")
+    return read(file, 0), [text.encode() for text in texts]
+
+
+def taken(receiver):
+    """All that waits in a socket."""
+    datagrams = []
+    while True:
+        try:
+            datagrams.append(receiver.recv(65536))
+        except BlockingIOError:
+            return datagrams
+
+
+@pytest.mark.parametrize("singly", [True, False], ids=["one by one", "cut apart by the kernel"])
+def test_each_line_is_a_datagram_of_its_own(singly, receiving, sample):
+    """Whether or not the kernel cuts them apart, the receiver gets each line once and alone."""
+    from send_datagrams import grouped, sends
+
+    lines, texts = sample
+    got = []
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        sender.connect(receiving.getsockname())
+        send = sends(sender, grouped(lines), singly=singly)
+        for first in range(0, len(texts), 50):
+            send(first, min(first + 50, len(texts)))
+            got += taken(receiving)
+    assert sorted(got) == sorted(texts)
+
+
+def test_what_the_kernel_drops_of_datagrams_that_it_cut_apart_is_counted_one_by_one(receiving, sample):
+    """Sent = received + dropped, also when the buffer ends within a stretch of them."""
+    from peer_servers import sockets
+    from send_datagrams import grouped, sends
+
+    lines, texts = sample
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        sender.connect(receiving.getsockname())
+        sends(sender, grouped(lines))(0, len(texts))
+    (row,) = sockets(socket.SOCK_DGRAM, receiving.getsockname()[1])
+    dropped = int(row[-1])
+    assert 0 < dropped < len(texts)
+    assert len(taken(receiving)) + dropped == len(texts)
+
+
+def test_no_line_leaves_before_its_time_and_few_leave_together():
+    """Line i is due i / rate after the beginning; all leave, in order, at most so many a call."""
+    from send_lines import paced
+
+    rate, calls = 20_000, []
+    begun = time.monotonic()
+    done = paced(1000, rate, 64, lambda first, end: calls.append((first, end, time.monotonic())))
+    assert [first for first, _, _ in calls] == [0, *(end for _, end, _ in calls[:-1])]
+    assert calls[-1][1] == 1000
+    assert all((end - 1) / rate <= moment - begun and end - first <= 64 for first, end, moment in calls)
+    assert done.rate <= rate * 1000 / 999
