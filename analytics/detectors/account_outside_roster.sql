@@ -66,8 +66,10 @@ passwords AS (
     SELECT coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm, event_at
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end AND operation = 'user_password_set' AND outcome = 'ok'
-      AND coalesce(regexp_extract(setting, '^user (\S+) password$', 1) IN ('', account), true)
-      AND (account = 'tenantadmin' OR setting = 'user tenantadmin password')
+      AND if(operation = 'user_password_set',  -- once more: without it the rest would be asked of every record, and first
+             (account = 'tenantadmin' OR setting = 'user tenantadmin password')
+                 AND coalesce(regexp_extract(setting, '^user (\S+) password$', 1) IN ('', account), true),
+             false)
 ),
 work AS (  -- of the account of the first set-up: it must change its password before anything else
     SELECT record_id, event_at, account, coalesce(source, '') AS source,

@@ -44,12 +44,14 @@ WITH failed AS (
 strikes AS (
     SELECT * FROM failed WHERE counted OR (locked AND (role <> '' OR family = 'hsm_audit'))
 ),
-succeeded AS (  -- of the same role; a shell login says nothing about roles of the HSM
-    SELECT record_id, event_at, role, coalesce(partition, '') AS part, coalesce(nullif(device, ''), nullif(host, ''), peer) AS hsm
+struck AS (SELECT DISTINCT hsm, part, role FROM strikes),
+succeeded AS (  -- of the same roles, since the first strike; a shell login says nothing about roles of the HSM
+    SELECT record_id, event_at, events.role, part, hsm
     FROM events
-    WHERE event_at BETWEEN $window_start AND $window_end
-      AND operation = 'login' AND outcome = 'ok' AND (role <> '' OR family = 'hsm_audit')
-      AND (coalesce(nullif(device, ''), nullif(host, ''), peer), coalesce(partition, ''), role) IN (SELECT (hsm, part, role) FROM strikes)
+    JOIN struck ON struck.role = events.role AND part = coalesce(partition, '')
+        AND hsm = coalesce(nullif(events.device, ''), nullif(host, ''), peer)
+    WHERE event_at BETWEEN $window_start AND $window_end AND event_at >= (SELECT min(event_at) FROM strikes)
+      AND operation = 'login' AND outcome = 'ok' AND (events.role <> '' OR family = 'hsm_audit')
 ),
 after_success AS (
     SELECT strikes.*, succeeded.event_at AS success_at

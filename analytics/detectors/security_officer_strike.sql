@@ -5,7 +5,7 @@ kind       = "episodes"
 severity   = "high"
 every      = "live"
 looks_back = "30d"
-watches    = "operation IN ('zeroize', 'hsm_init', 'factory_reset') OR operation = 'login' AND (role = 'so' OR family = 'lunash' AND role = '')"
+watches    = "operation IN ('zeroize', 'hsm_init', 'factory_reset') OR operation = 'login' AND (role = 'so' OR family = 'lunash' AND role = '' AND pattern <> 'lunash.login')"
 in_change_window = "decommission"
 finds = """
 Somebody gave a wrong Security Officer password or PED key. The HSM counts to three and then erases itself with every
@@ -42,7 +42,8 @@ WITH acts AS (
             OR (operation = 'login' AND coalesce(return_code IN (3145743, 2147483676), false))  AS zeroized
     FROM events
     WHERE event_at BETWEEN $window_start AND $window_end
-      AND operation IN ('login', 'zeroize', 'hsm_init', 'factory_reset') AND (operation <> 'login' OR role = 'so' OR family = 'lunash')  -- read first
+      AND operation IN ('login', 'zeroize', 'hsm_init', 'factory_reset')
+      AND (operation <> 'login' OR role = 'so' OR family = 'lunash' AND pattern <> 'lunash.login')  -- not those of the shell's users
       AND (   operation = 'login' AND role = 'so' AND (strike OR outcome = 'ok')
            OR operation = 'login' AND family = 'lunash' AND (command LIKE 'token %' OR (details->>'target') = 'backup token')
            OR operation IN ('zeroize', 'hsm_init', 'factory_reset') AND outcome <> 'failed')
