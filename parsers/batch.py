@@ -71,12 +71,12 @@ class Parser:
         return pl.concat(parts)[places.arg_sort()]
 
     def _read(self, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        raw, plain = texts(lines["raw"])
-        text = unframed(raw)
+        raw, readable = texts(lines["raw"])
+        text, plain = unframed(raw)
         received = lines["received_at"]
         span = Clock(received.min(), received.max())  # type: ignore[arg-type]  # a Datetime column that is not empty
         heads = read_heads(text, span, self.patterns.programs)
-        sure = plain & (text != "") & ~text.str.contains("\n", literal=True) & heads["sure"]
+        sure = readable & plain & (text != "") & heads["sure"]
         frame = heads.drop("sure").with_columns(lines.select(pl.exclude("raw")).get_columns()).with_columns(raw=raw)
         frame = frame.with_row_index("row").hstack(self._programs(frame["program"]))
         frame, doubtful = self._with_bodies(frame, sure)
@@ -92,7 +92,9 @@ class Parser:
         schema = {"group": pl.UInt32(), "program_family": pl.String()}
         groups = {id(group): number for number, group in enumerate(self._groups())}
         rows = (
-            (groups[id(self.patterns.candidates(name))], self.patterns.family_of(name))
+            (None, None)
+            if name is None
+            else (groups[id(self.patterns.candidates(name))], self.patterns.family_of(name))
             for name in each.values.to_list()
         )
         return each.table(rows, schema)
@@ -119,6 +121,9 @@ class Parser:
     def _unmasked(self, frame: pl.DataFrame) -> pl.Series:
         """Lines that may hold a command which the command's own pattern has not looked at."""
         commands = [pattern.name for pattern in self.patterns.all if pattern.lookup == "command"]
-        near = frame.filter(pl.col("raw").str.contains(line.COMMAND, literal=True))
+        there = frame["raw"].str.contains(line.COMMAND, literal=True)
+        if not there.any():
+            return pl.Series("row", [], dtype=pl.UInt32)
+        near = frame.select("row", "raw", "pattern").filter(there)
         known = pl.col("pattern").is_in(commands) & (pl.col("raw").str.count_matches(line.COMMAND, literal=True) == 1)
         return near.filter(~known.fill_null(value=False))["row"]

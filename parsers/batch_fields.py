@@ -35,8 +35,7 @@ class Fields:
         self.doubts: list[pl.Series] = []
         self.judged: list[tuple[int, pl.Series]] = []
         for index, entry in enumerate(pattern.fields):
-            text = groups[f"f{index}"].str.strip_chars(" ")
-            self._take(index, entry, text.set(text == "", None))
+            self._take(index, entry, _stripped(groups[f"f{index}"]))
 
     def _take(self, index: int, entry: Field, text: pl.Series) -> None:
         if entry.name in _JUDGED_FIELDS:
@@ -60,7 +59,7 @@ class Fields:
 
     def _origin(self, text: pl.Series) -> None:
         parts = groups(text, _ORIGIN, ["source", "port"])
-        self.columns["source"] = parts["source"].set(parts["source"] == "", None)
+        self.columns["source"] = _none_if_empty(parts["source"])
         self._column("source_port", parts["port"])
 
     def _member(self, name: str, kind: str, text: pl.Series) -> None:
@@ -115,3 +114,13 @@ class Fields:
         """Whether a command holds a secret: its whole line is then rewritten by the line engine."""
         commands = (texts[index] for index, _ in self.judged if self.pattern.fields[index].name == "command")
         return any(shell.read(command).masked != command for command in commands)
+
+
+def _stripped(text: pl.Series) -> pl.Series:
+    """Without the blanks around it; null where nothing else is there."""
+    return _none_if_empty(text.str.strip_chars(" "))
+
+
+def _none_if_empty(text: pl.Series) -> pl.Series:
+    empty = text == ""
+    return text.set(empty, None) if empty.any() else text

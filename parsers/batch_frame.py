@@ -9,6 +9,7 @@ import polars as pl
 
 from parsers import audit_file, clock
 from parsers.columns import PARSED, WORDS
+from parsers.cutting import replaced
 from parsers.distinct import distinct
 
 if TYPE_CHECKING:
@@ -19,15 +20,13 @@ _EARLIEST, _AHEAD = (clock.EARLIEST - clock.EPOCH) // _MICROSECOND, clock.FURTHE
 
 
 def texts(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The lines as text, and which of them are text without a NUL."""
+    """The lines as text, and which of them are text."""
     try:
         text = raw.cast(pl.String)
-        plain = text.is_not_null()
+        return text, text.is_not_null()
     except pl.exceptions.PolarsError:
         text = pl.Series([_utf8(line) for line in raw.to_list()], dtype=pl.String)
-        plain = text.is_not_null()
-        text = text.fill_null("")
-    return text, plain & ~text.str.contains("\0", literal=True)
+        return text.fill_null(""), text.is_not_null()
 
 
 def _utf8(raw: bytes) -> str | None:
@@ -37,14 +36,21 @@ def _utf8(raw: bytes) -> str | None:
         return None
 
 
-def unframed(text: pl.Series) -> pl.Series:
-    """Without the one CR or LF at the end, which is framing."""
-    ending = text.str.ends_with("\r") | text.str.ends_with("\n")
-    if not ending.any():
-        return text
+def unframed(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Without the one CR or LF at the end, which is framing; and which lines hold no NUL or LF then.
+
+    Nearly all lines hold none of the three, so all three are looked for at once.
+    """
+    odd = text.str.contains("[\\x00\\r\\n]")
+    if not odd.any():
+        return text, ~odd
+    few = text.filter(odd)
     line = pl.col("line").str
     cut = pl.when(line.ends_with("\r")).then(line.strip_suffix("\r")).otherwise(line.strip_suffix("\n"))
-    return text.alias("line").to_frame().select(cut).to_series()
+    few = few.alias("line").to_frame().select(cut).to_series()
+    places = odd.arg_true()
+    still = few.str.contains("[\\x00\\n]")
+    return replaced(text, places, few), replaced(odd, places, still).not_()
 
 
 def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
@@ -55,8 +61,10 @@ def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
         )
     if len(bodies) == 1 and bodies[0].height == frame.height:
         return frame.hstack(bodies[0].drop("row"))
-    together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed")
-    return frame.join(together, on="row", how="left", maintain_order="left")
+    together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed", rechunk=True)
+    places = pl.repeat(None, frame.height, dtype=pl.UInt32, eager=True)
+    places = places.scatter(together["row"], pl.arange(together.height, dtype=pl.UInt32, eager=True))
+    return frame.hstack(together.select(pl.exclude("row").gather(places)))
 
 
 def with_serials(frame: pl.DataFrame) -> pl.DataFrame:

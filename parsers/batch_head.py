@@ -6,8 +6,9 @@ can then not change what it says. Stamps with fractions would make every head di
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import polars as pl
 
@@ -16,17 +17,23 @@ from parsers.columns import TIMESTAMP
 from parsers.cutting import evaluated, groups, split
 from parsers.distinct import distinct
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 _STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
+_SECOND = re.compile(r"(?!0|9999)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]", re.ASCII)
+_OFFSET = re.compile(r"(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII)
 _ISO = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?$"
 _WORDED = rf"^(<[0-9]{{1,3}}>)({clock.YEARLESS}|{clock.YEAR_FIRST})( .*)$"
 _BARE = "^ *[0-9]{1,10},"
 """An audit record without a header, as the HSM's own files have it: no header begins so."""
 
+_BEHIND_MARK = chr(ord(header.BYTE_ORDER_MARK) + 1)
+_ENOUGH = 12
+"""So many characters tell a stamped line, and a bare one that begins with one blank at most."""
+
 _NO_HEAD = ""
 _NO_DATA = " -"
+_NEW_FORM = "\n"
+"""Ends the key of an RFC 5424 head; every other head goes on with a colon and a blank. No sure line holds it."""
+
 _ANY_STAMP = "2000-01-01T00:00:00Z"
 
 HEAD_COLUMNS: dict[str, pl.DataType] = {
@@ -65,7 +72,7 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     Where `sure` is false the others mean nothing.
     """
     lines = text.alias("text").to_frame().with_row_index("row")
-    stamped, bare = text.str.contains(_STAMPED), text.str.contains(_BARE)
+    stamped, bare = _forms(text)
     if not (stamped | bare).any():
         cut = _worded(lines)
     elif bare.all():
@@ -85,6 +92,15 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     )
 
 
+def _forms(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Which lines begin as _STAMPED says, and which as _BARE says; twelve characters say it of nearly all lines."""
+    beginnings = distinct(text.str.head(_ENOUGH))
+    stamped = beginnings.spread(beginnings.values.str.contains(_STAMPED))
+    bare = beginnings.spread(beginnings.values.str.contains(_BARE))
+    longer = beginnings.spread(beginnings.values.str.contains("^ {2}"))
+    return stamped, bare | text.str.contains(_BARE) if longer.any() else bare
+
+
 def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
     """The columns HEAD_COLUMNS of each head; heads that differ in their stamp alone are parsed once."""
     parts = groups(keys, _WORDED, ["pri", "stamp", "tag"]).with_columns(keys.alias("whole"))
@@ -101,11 +117,13 @@ def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.Dat
     )
 
 
-def _head(key: str, received: Clock, programs: frozenset[str]) -> tuple[object, ...]:
+def _head(key: str | None, received: Clock, programs: frozenset[str]) -> tuple[object, ...]:
+    if key is None:
+        return (None,) * len(HEAD_COLUMNS)
     if key == _NO_HEAD:
         return (None, None, "", "", None, None, "", None, False, True)
-    head = header.parse(key, programs)
-    new_form = key.endswith(_NO_DATA)
+    new_form = key.endswith(_NEW_FORM)
+    head = header.parse(key.removesuffix(_NEW_FORM) if new_form else f"{key}: ", programs)
     whole = head.message == "" and head.known and (head.program != "" or new_form)
     stamp_at = received.read(head.stamp) if whole and head.stamp else None
     return (
@@ -127,7 +145,7 @@ def _worded(lines: pl.DataFrame) -> pl.DataFrame:
     cut = split(lines["text"], ": ", ["head", "message"])
     return cut.select(
         lines["row"],
-        key=pl.col("head") + ": ",
+        key=pl.col("head"),
         message=pl.col("message"),
         stamp_at=pl.lit(None, TIMESTAMP),
         stamped=pl.lit(value=False),
@@ -150,7 +168,9 @@ def _bare(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _no_mark(column: str) -> pl.Expr:
-    return (~pl.col(column).str.starts_with(header.BYTE_ORDER_MARK)).fill_null(value=False)
+    """Where a message begins with no byte-order mark, nor with the few characters that stand beside it in the order."""
+    text = pl.col(column)
+    return (~text.is_between(pl.lit(header.BYTE_ORDER_MARK), pl.lit(_BEHIND_MARK))).fill_null(value=False)
 
 
 def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
@@ -165,7 +185,7 @@ def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
     parts = split(cut["rest"], " ", names).with_columns(cut["row"], cut["pri"])
     words = pl.concat_str("host", "app", "pid", "id", separator=" ")
     message = pl.col("message").fill_null("").str.strip_prefix(header.BYTE_ORDER_MARK)
-    key = pl.concat_str("pri", pl.lit(">1 - "), words, pl.lit(_NO_DATA))
+    key = pl.concat_str("pri", pl.lit(">1 - "), words, pl.lit(_NO_DATA + _NEW_FORM))
     fits = (pl.col("data") == "-").fill_null(value=False)
     return _with_stamp(parts.with_columns(key=key, message=message, fits=fits))
 
@@ -173,17 +193,18 @@ def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
 def _forwarded(cut: pl.DataFrame) -> pl.DataFrame:
     parts = split(cut["rest"], " ", ["stamp", "rest"])
     parts = split(parts["rest"], ": ", ["tag", "message"]).with_columns(parts["stamp"], cut["row"], cut["pri"])
-    key = pl.concat_str("pri", pl.lit(f">{_ANY_STAMP} "), "tag", pl.lit(": "))
+    key = pl.concat_str("pri", pl.lit(f">{_ANY_STAMP} "), "tag")
     return _with_stamp(parts.with_columns(key=key, fits=_no_mark("message")))
 
 
 def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
     """Adds the moment that each line's own stamp says; a doubtful stamp makes the line unsure."""
-    stamp = groups(parts["stamp"], _ISO, ["second", "fraction", "offset"])
+    stamp = _usual_stamps(parts["stamp"])
+    if stamp is None:
+        stamp = groups(parts["stamp"], _ISO, ["second", "fraction", "offset"])
     offsets = distinct(stamp["offset"])
     shift = offsets.judged(_minutes, pl.Int64)
-    second = stamp["second"].str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
-    odd = stamp["second"].str.contains("^(?:0|9999)|60$")
+    second = distinct(stamp["second"]).judged(_second, TIMESTAMP)
     fraction = (stamp["fraction"].fill_null("") + "000000").str.head(6).cast(pl.Int64)
     moved = pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")
     stamp_at = evaluated(moved, second.alias("second"), fraction.alias("fraction"), shift.fill_null(0).alias("shift"))
@@ -194,8 +215,39 @@ def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
         stamp_at=stamp_at,
         stamped=pl.lit(value=True),
         zoned=stamp["offset"].is_not_null(),
-        sure=pl.col("fits") & (second.is_not_null() & ~odd & (stamp["offset"].is_null() | shift.is_not_null())),
+        sure=pl.col("fits") & (second.is_not_null() & (stamp["offset"].is_null() | shift.is_not_null())),
     )
+
+
+def _usual_stamps(stamps: pl.Series) -> pl.DataFrame | None:
+    """The parts of stamps by their places; None when some have no microseconds, as nearly all senders write them."""
+    parts = (
+        stamps.alias("stamp")
+        .to_frame()
+        .select(
+            second=pl.col("stamp").str.head(19),
+            point=pl.col("stamp").str.slice(19, 1),
+            fraction=pl.col("stamp").str.slice(20, 6),
+            offset=pl.col("stamp").str.slice(26),
+        )
+    )
+    digits = (parts["fraction"] >= "0") & parts["fraction"].cast(pl.UInt32, strict=False).is_not_null()
+    known = distinct(parts["offset"]).judged(lambda offset: _OFFSET.fullmatch(offset) is not None, pl.Boolean)
+    usual = digits & known & (parts["point"] == ".") & (parts["fraction"].str.len_bytes() == 6)
+    if not usual.fill_null(value=False).all():
+        return None
+    offset = parts["offset"]
+    return parts.with_columns(offset.set(offset == "", None))
+
+
+def _second(text: str) -> datetime | None:
+    """A moment to the second; None where it is none, and for years and leap seconds that the line engine must judge."""
+    if not _SECOND.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _minutes(offset: str) -> int | None:

@@ -15,10 +15,10 @@ import polars as pl
 
 from parsers import clock, record, template
 from parsers.batch_block import with_blocks
-from parsers.batch_tail import read_middles, read_tails, with_meaning
+from parsers.batch_tail import Ends, meaning, read_middles, read_tails
 from parsers.columns import TIMESTAMP
 from parsers.cutting import UNSAFE_IN_JSON, braced, split, whole
-from parsers.distinct import distinct
+from parsers.distinct import Distinct, combined, distinct
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,6 @@ KNOWN = template.read(
 )
 _STAMP = re.compile(template.KINDS["stamp"])
 _NUMBERS = ("audit_sequence", "session", "access_major", "access_minor")
-_DETAILS = ("prefix_detail", "actor_detail", "tail_detail", "serial_detail", "zone_detail")
 _CUT = ("text", "sn", "w_session", "w_access", "access", "rest", "fixed")
 _SURE = (
     (pl.col("sure") & pl.col("middle_sure") & pl.col("record_at").is_not_null()).fill_null(value=False)
@@ -41,10 +40,7 @@ _SURE = (
     # the bracket that closes the code was cut off with the blank before a tail: gone then, and only then
     & (pl.col("bracket_cut") == pl.col("tail").is_not_null()).fill_null(value=False)
 )
-_WORKING = (
-    *("stamp", "middle", "tail", *_DETAILS, "actor", "printed_code"),
-    *("middle_sure", "tail_sure", "bracket_cut"),
-)
+_WORKING = ("stamp", "middle", "tail", "middle_sure", "tail_sure", "bracket_cut", "prefix_detail", "zone_detail")
 
 
 def knows(pattern: Pattern) -> bool:
@@ -58,27 +54,32 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
     `record_at` is the stamp as written, before its device's zone. Where `sure` is false the others mean nothing.
     """
     frame = _words(_envelope(messages))
-    middles, codes = read_middles(frame["middle"], pattern)
-    frame = with_meaning(pl.concat([frame, middles, read_tails(frame["tail"], pattern)], how="horizontal"), codes)
+    middles, (tails, handles) = read_middles(frame["middle"], pattern), read_tails(frame["tail"], pattern)
+    frame = frame.hstack(middles.spread("vendor_event", "return_name", "bracket_cut", "middle_sure"))
+    frame = frame.hstack(tails.spread("partition", "role_id", "object_uid", "entry", "tail_sure"))
+    frame = frame.hstack(meaning(middles, tails)).with_columns(handles)
     frame = with_blocks(frame.with_columns(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
-    frame = frame.with_columns(serial_detail=_partition_serials(frame))
-    said = [name for name in _DETAILS if not frame[name].is_null().all()]
-    details = braced(said) if said else pl.lit(None, pl.String)
+    actors, said = middles.column(middles.table["actor_detail"]), tails.column(tails.table["tail_detail"])
+    serials = _partition_serials(distinct(frame["hsm_serial"]), tails)
+    details = _details([distinct(frame["prefix_detail"]), actors, said, serials, distinct(frame["zone_detail"])])
     return frame.with_columns(details=details, sure=_SURE).drop(_WORKING)
 
 
-def _partition_serials(frame: pl.DataFrame) -> pl.Series:
+def _details(parts: list[Distinct]) -> pl.Series:
+    """The JSON object of members, each distinct combination of them written once."""
+    codes, combinations = combined(parts)
+    return combinations.select(braced([pl.all()])).to_series().gather(codes)
+
+
+def _partition_serials(serials: Distinct, tails: Ends) -> Distinct:
     """As record.partition_serial says, as a member of the details."""
-    number, container = frame["hsm_serial"], frame["partition"]
-    short = (number.str.len_bytes() <= 6) & frame["role_id"].is_null() & (container.str.len_bytes() <= 3)
-    if not short.any():
-        return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
-    pairs = frame.select(pl.when(short).then(pl.concat_str("hsm_serial", "partition", separator=" "))).to_series()
-    return distinct(pairs).judged(_partition_serial, pl.String)
+    said = tails.table.select(pl.when(pl.col("role_id").is_null()).then("partition")).to_series()
+    codes, pairs = combined([serials, tails.column(said)])
+    members = pl.Series([_partition_serial(*pair) for pair in pairs.rows()], dtype=pl.String)
+    return Distinct(codes, members).through(members)
 
 
-def _partition_serial(pair: str) -> str | None:
-    hsm_serial, _, container = pair.partition(" ")
+def _partition_serial(hsm_serial: str | None, container: str | None) -> str | None:
     serial = record.partition_serial(hsm_serial, container, None)
     return f'"partition_serial":"{serial}"' if serial else None
 
@@ -141,7 +142,8 @@ def _cut_words(cut: pl.DataFrame, *, with_serial: bool) -> pl.DataFrame:
     halves = split(words["rest"], ") ", ["middle", "tail"])
     if not with_serial:
         words = words.with_columns(hsm_serial=pl.lit(None, pl.String))
-    serial = pl.col("hsm_serial").str.contains(_form("digits")) if with_serial else pl.lit(value=True)
+    number = pl.col("hsm_serial")  # a name in digits; one that is too large for a number is the line engine's
+    serial = number.cast(pl.UInt64, strict=False).is_not_null() & (number >= "0") if with_serial else pl.lit(value=True)
     fixed = serial & (pl.col("w_session") == "session") & (pl.col("w_access") == "Access")
     parts = pl.concat([cut, words, access, halves], how="horizontal").rename({"sequence": "audit_sequence"})
     checked = parts.with_columns(*(whole(name) for name in _NUMBERS), fixed=fixed)

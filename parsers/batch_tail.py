@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -9,8 +10,8 @@ import polars as pl
 from parsers import body as bodies
 from parsers import record, template
 from parsers.columns import PARSED
-from parsers.cutting import groups, members, split
-from parsers.distinct import distinct
+from parsers.cutting import groups, members, replaced, split
+from parsers.distinct import Distinct, combined, distinct
 
 if TYPE_CHECKING:
     from parsers.pattern import Pattern
@@ -37,23 +38,40 @@ _TAIL: dict[str, pl.DataType] = {
     "tail_sure": pl.Boolean(),
 }
 _USUAL = ("partition", "role_id", "key", "object_handle", "using", "entry")
-_FACTS = ("vendor_event", "actor", "return_name", "printed_code", "role_id", "partition")
 _MEANT = ("operation", "command_class", "return_code", "outcome", "strike", "role")
-_NO_ROLE = 511
 _KEY = "key="
-_PLAIN = rf"^(?:{template.KINDS['plain']})$"
+_CONTAINER = "+"
+_LONGEST = 18
+"""Digits of a number as JSON writes it (template.KINDS, `plain`)."""
 
 
-def read_middles(texts: pl.Series, pattern: Pattern) -> tuple[pl.DataFrame, pl.Series]:
-    """Actor, event and result of each record, and the number of its middle among the distinct ones."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """One kind of end: what each distinct one says, a row of `table` for each, and which one each record has."""
+
+    codes: pl.Series
+    table: pl.DataFrame
+
+    def spread(self, *names: str) -> pl.DataFrame:
+        """Columns of the table, one row per record."""
+        return Distinct(self.codes, self.table[names[0]]).spread_all(self.table.select(names))
+
+    def column(self, entries: pl.Series) -> Distinct:
+        """What a column with an entry per distinct end says of each record."""
+        return Distinct(self.codes, entries).through(entries)
+
+
+def read_middles(texts: pl.Series, pattern: Pattern) -> Ends:
+    """Actor, event and result of each record: columns _MIDDLE."""
     each = distinct(texts)
-    return each.table((_middle(text, pattern) for text in each.values.to_list()), _MIDDLE), each.codes
+    rows = [_middle(text, pattern) for text in each.values.to_list()]
+    return Ends(each.codes, pl.DataFrame(rows, schema=_MIDDLE, orient="row"))
 
 
-def _middle(text: str, pattern: Pattern) -> tuple[object, ...]:
+def _middle(text: str | None, pattern: Pattern) -> tuple[object, ...]:
     """By the pattern itself. Only one reading is possible where the words that divide it come once."""
     nothing = (None,) * (len(_MIDDLE) - 1) + (False,)
-    if text.count("operation") != 1 or text.count("returned") != 1:
+    if text is None or text.count("operation") != 1 or text.count("returned") != 1:
         return nothing
     bracket_cut = text.count("(") - text.count(")") == 1
     captures = pattern.captures(STAND_IN + text + (")" if bracket_cut else ""))
@@ -73,17 +91,28 @@ def _inside(braced: str | None) -> str | None:
     return braced[1:-1] if braced else None
 
 
-def read_tails(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
-    """The columns _TAIL: usual tails at once, others word by word."""
-    frame = texts.alias("text").to_frame().hstack(_numbered(texts))
-    tails = _usual(frame, pattern)
-    odd = frame["text"].is_not_null() & ~tails["tail_sure"]
-    if not odd.any():
-        return tails
-    each = distinct(texts.filter(odd))
-    rows = each.table((_odd(text) for text in each.values.to_list()), _TAIL)
-    places = pl.concat([(~odd).arg_true(), odd.arg_true()])
-    return pl.concat([tails.filter(~odd), rows])[places.arg_sort()]
+def read_tails(texts: pl.Series, pattern: Pattern) -> tuple[Ends, pl.Series]:
+    """What each form of a tail says, columns _TAIL, and the number of the key or object of each record.
+
+    Usual tails are read at once, others word by word. Keys would make nearly every tail distinct: their numbers are
+    taken out first.
+    """
+    codes, forms, numbers = _numbered(texts)
+    ends = Ends(codes, _forms(forms, pattern))
+    handles = numbers.cast(pl.UInt64, strict=False)
+    odd = ~(_plain(numbers, handles) & ends.spread("tail_sure").to_series())
+    if odd.any():
+        ends, handles = _with_odd(ends, texts.filter(odd), odd.arg_true()), handles.set(odd, None)
+    own = ends.spread("object_handle").to_series()
+    return ends, pl.select(pl.coalesce(handles, own)).to_series().alias("object_handle")
+
+
+def _with_odd(usual: Ends, texts: pl.Series, places: pl.Series) -> Ends:
+    """With the tails of some records read word by word."""
+    each = distinct(texts)
+    rows = pl.DataFrame([_odd(text) for text in each.values.to_list()], schema=_TAIL, orient="row")
+    codes = replaced(usual.codes, places, each.codes + usual.table.height)
+    return Ends(codes, pl.concat([usual.table, rows]))
 
 
 def _odd(text: str) -> tuple[object, ...]:
@@ -93,33 +122,26 @@ def _odd(text: str) -> tuple[object, ...]:
     return (*columns, _inside(bodies.as_text(tail.details)), sure)
 
 
-def _numbered(texts: pl.Series) -> pl.DataFrame:
-    """`form`: the tail with its key's number left out, and `number`: keys would make nearly every tail distinct."""
-    cut = split(texts, _KEY, ["before", "rest"]).with_columns(texts.alias("text"))
+def _numbered(texts: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The form of each tail (its code, and the forms), and its key's number."""
+    cut = split(texts, _KEY, ["before", "rest"])
     cut = cut.drop("rest").hstack(split(cut["rest"], " ", ["number", "after"]))
-    fits = pl.col("number").str.contains(_PLAIN)
-    form = pl.concat_str("before", pl.lit(f"{_KEY}0 "), pl.col("after").fill_null(""))
-    return cut.select(form=pl.when(fits).then(form).otherwise("text"), number=pl.when(fits).then("number"))
+    number = cut["number"]
+    keyed = Distinct(number.is_not_null().cast(pl.UInt32), pl.Series([False, True]))
+    codes, parts = combined([distinct(cut["before"]), distinct(cut["after"]), keyed])
+    before, after, key = parts.get_columns()
+    form = pl.concat_str(before, pl.lit(f"{_KEY}0 "), after.fill_null(""))
+    return codes, pl.select(pl.when(key).then(form).otherwise(before)).to_series(), number
 
 
-def _usual(frame: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
-    """Tails that are as the family's `usual_tail` says, each form read once; `tail_sure` is false for the others."""
-    each = distinct(frame["form"])
-    forms = each.spread_all(_forms(each.values, pattern)).with_columns(frame["number"])
-    number, handle = pl.col("number"), pl.col("number").cast(pl.UInt64, strict=False)
-    return forms.select(
-        "partition",
-        "role_id",
-        pl.coalesce(handle, "object_handle").alias("object_handle"),
-        pl.lit(None, pl.String).alias("object_uid"),
-        "entry",
-        tail_detail="detail",
-        tail_sure=pl.col("usual") & (number.is_null() | handle.is_not_null()),
-    )
+def _plain(numbers: pl.Series, handles: pl.Series) -> pl.Series:
+    """Whether a number that can be read is written as JSON would: without a plus sign or needless zeros."""
+    plain = (numbers >= "1") & (numbers.str.len_bytes() <= _LONGEST) | (numbers == "0")
+    return numbers.is_null() | (plain & handles.is_not_null())
 
 
 def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
-    """What each form says."""
+    """What each form says, columns _TAIL; `tail_sure` is false where it is not as the family's `usual_tail` says."""
     names = [entry.name for entry in template.fields(pattern.usual_tail)]
     form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     found = groups(" " + texts, form, ["matched", *names])
@@ -128,40 +150,44 @@ def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     role_id = role.cast(pl.UInt8, strict=False)
     role_detail = pl.lit('"role_id":') + role
     using = pl.concat_str(pl.lit('"using":"'), pl.col("using"), pl.lit('"'))
+    usual = (
+        pl.col("matched").is_not_null() & (role.is_null() | role_id.is_not_null()) & (key.is_null() | handle.is_null())
+    )
     return found.select(
         "partition",
         role_id,
-        pl.coalesce(handle, key).cast(pl.UInt64, strict=False).alias("object_handle"),
+        pl.when(usual & key.is_null()).then(handle.cast(pl.UInt64, strict=False)).alias("object_handle"),
+        pl.lit(None, pl.String).alias("object_uid"),
         "entry",
-        detail=members([role_detail, using]),
-        usual=pl.col("matched").is_not_null()
-        & (role.is_null() | role_id.is_not_null())
-        & (key.is_null() | handle.is_null()),
+        tail_detail=members([role_detail, using]),
+        tail_sure=usual | pl.lit(texts).is_null(),
     )
 
 
-def with_meaning(frame: pl.DataFrame, middles: pl.Series) -> pl.DataFrame:
-    """Adds operation, outcome, strike and role: judged once per middle, role number and presence of a container."""
-    role = pl.col("role_id").cast(pl.UInt64).fill_null(_NO_ROLE)
-    number = pl.lit(middles).cast(pl.UInt64) * 1024 + role * 2 + pl.col("partition").is_not_null()
-    keys = frame.select(number.alias("key")).to_series()
-    each = distinct(keys)
-    facts = frame.select(*_FACTS, key=keys).unique("key", keep="any").drop_nulls("key")
-    known = {row[-1]: _meaning(row[:-1]) for row in facts.iter_rows()}
+def meaning(middles: Ends, tails: Ends) -> pl.DataFrame:
+    """The columns _MEANT and `body_trouble`: judged once per middle, role number and presence of a container."""
+    role = pl.col("role_id").cast(pl.String).fill_null("")
+    container = pl.when(pl.col("partition").is_not_null()).then(pl.lit(_CONTAINER)).otherwise(pl.lit(""))
+    roles = tails.column(tails.table.select(pl.concat_str(role, container)).to_series())
+    number = pl.Series(range(middles.table.height), dtype=pl.UInt32)
+    codes, pairs = combined([Distinct(middles.codes, number), roles])
+    facts = middles.table.select("vendor_event", "actor", "return_name", "printed_code").rows()
+    rows = (_meaning(facts[middle], role or "") for middle, role in pairs.rows())
     schema = {name: PARSED[name] for name in _MEANT} | {"body_trouble": pl.String()}
-    return frame.hstack(each.table((known[key] for key in each.values.to_list()), schema))
+    return Distinct(codes, pairs.to_series()).table(rows, schema)
 
 
-def _meaning(facts: tuple[object, ...]) -> tuple[object, ...]:
-    event, actor, name, code, role_id, partition = facts
+def _meaning(facts: tuple[object, ...], role: str) -> tuple[object, ...]:
+    event, actor, name, code = facts
     if not isinstance(event, str) or not isinstance(name, str):
         return (None,) * (len(_MEANT) + 1)
+    number = role.removesuffix(_CONTAINER)
     judged = bodies.judge_event(
         event,
         str(actor or ""),
         name,
         code if isinstance(code, int) else None,
-        role_id if isinstance(role_id, int) else None,
-        container=partition is not None,
+        int(number) if number else None,
+        container=role.endswith(_CONTAINER),
     )
     return (*(judged.columns[column] for column in _MEANT), "; ".join(judged.trouble))

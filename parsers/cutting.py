@@ -32,6 +32,13 @@ def evaluated(expression: pl.Expr, *columns: pl.Series) -> pl.Series:
     return pl.DataFrame(list(columns)).select(expression).to_series()
 
 
+def replaced(column: pl.Series, places: pl.Series, entries: pl.Series) -> pl.Series:
+    """The column with other entries in some places; `scatter` would change the column itself."""
+    rows = pl.arange(column.len(), dtype=pl.UInt32, eager=True)
+    rows = rows.scatter(places, pl.arange(column.len(), column.len() + places.len(), dtype=pl.UInt32, eager=True))
+    return pl.concat([column, entries]).gather(rows)
+
+
 def members(columns: Sequence[pl.Expr | str]) -> pl.Expr:
     """Members of a JSON object joined by commas, those that are there; null where none is."""
     joined = pl.concat_str(columns, separator=",", ignore_nulls=True)
@@ -44,8 +51,11 @@ def braced(columns: Sequence[pl.Expr | str]) -> pl.Expr:
 
 
 def whole(name: str) -> pl.Expr:
-    """Numbers of at most 20 digits that fit their column; null for everything else (a cast alone takes a plus sign)."""
-    plain = (pl.col(name).str.len_bytes() <= 20) & ~pl.col(name).str.starts_with("+")
+    """Numbers of at most 20 digits that fit their column; null for everything else.
+
+    A cast alone takes a plus sign, which comes before the digits in the order of characters.
+    """
+    plain = (pl.col(name).str.len_bytes() <= 20) & (pl.col(name) >= "0")
     number = pl.col(name).cast(PARSED[name], strict=False)
     if LARGEST[name] < (1 << BITS[name]) - 1:
         plain &= number <= LARGEST[name]
