@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 _FINGERPRINT = re.compile(r"(?:^|(?:^| )sha256:)([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})$")
@@ -58,6 +59,8 @@ class Inventory:
 
     def by_host(self, host: str) -> str:
         """The device of a host name or address, '' when nobody's; a name matches without its domain too."""
+        if not host:
+            return ""
         plain = _plain(host)
         known = self._hosts.get(plain, "")
         if known or not plain or plain[0].isdigit():
@@ -69,6 +72,8 @@ class Inventory:
 
     def by_certificate(self, identity: str) -> str:
         """The device that the fingerprint, the whole subject or its common name names, in this order."""
+        if not identity:
+            return ""
         found = _FINGERPRINT.search(identity)
         subject = identity[: found.start()] if found else identity
         fingerprint = found[1] if found else ""
@@ -96,6 +101,7 @@ class Inventory:
         return said[0][1], f"device: {said[0][0]} says {said[0][1]}, " + ", ".join(others)
 
 
+@lru_cache(maxsize=4096)
 def _plain(host: str) -> str:
     """As compared: lower case, fingerprints without colons, an IPv4 address out of its IPv6 form."""
     plain = host.strip().lower().removeprefix("::ffff:").removeprefix("sha256:")
