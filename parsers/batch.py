@@ -56,7 +56,7 @@ class Parser:
         """By the line engine alone."""
         rows = [
             tuple(line.parse(line.Received(*received), self.patterns, self.inventory, self._engine).values())
-            for received in lines.select(_INPUT).iter_rows()
+            for received in lines.select_seq(_INPUT).iter_rows()
         ]
         return pl.DataFrame(rows, schema=PARSED, orient="row")
 
@@ -77,7 +77,11 @@ class Parser:
         span = Clock(received.min(), received.max())  # type: ignore[arg-type]  # a Datetime column that is not empty
         heads = read_heads(text, span, self.patterns.programs)
         sure = readable & plain & (text != "") & heads["sure"]
-        frame = heads.drop("sure").with_columns(lines.select(pl.exclude("raw")).get_columns()).with_columns(raw=raw)
+        frame = (
+            heads.drop("sure")
+            .with_columns_seq(lines.select_seq(pl.exclude("raw")).get_columns())
+            .with_columns_seq(raw=raw)
+        )
         frame = frame.with_row_index("row").hstack(self._programs(frame["program"]))
         frame, doubtful = self._with_bodies(frame, sure)
         read = ~frame["bare"] | frame["pattern"].is_not_null()  # a line that nobody knows is partial by its header
@@ -106,11 +110,11 @@ class Parser:
         """The frame with the columns of its bodies, and which rows the line engine must read."""
         frames: list[pl.DataFrame] = []
         doubtful = [pl.Series("row", [], dtype=pl.UInt32)]
-        read = frame.select("row", "message", "group")
+        read = frame.select_seq("row", "message", "group")
         read = read if sure.all() else read.filter(sure)
         for number in read["group"].unique().to_list():
             part = read if read["group"].n_unique() == 1 else read.filter(pl.col("group") == number)
-            found, left = read_bodies(part.select("row", "message"), self._groups()[number])
+            found, left = read_bodies(part.select_seq("row", "message"), self._groups()[number])
             frames.extend(found)
             doubtful.append(left)
         frame = joined(frame, frames)
@@ -124,6 +128,6 @@ class Parser:
         there = frame["raw"].str.contains(line.COMMAND, literal=True)
         if not there.any():
             return pl.Series("row", [], dtype=pl.UInt32)
-        near = frame.select("row", "raw", "pattern").filter(there)
+        near = frame.select_seq("row", "raw", "pattern").filter(there)
         known = pl.col("pattern").is_in(commands) & (pl.col("raw").str.count_matches(line.COMMAND, literal=True) == 1)
         return near.filter(~known.fill_null(value=False))["row"]

@@ -19,7 +19,7 @@ def with_blocks(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds `block_at`; a record whose block says anything else than its text is no longer sure."""
     block = frame["raw_block"]
     if block.is_null().all():
-        return frame.with_columns(block_at=pl.lit(None, TIMESTAMP), zone_detail=pl.lit(None, pl.String))
+        return frame.with_columns_seq(block_at=pl.lit(None, TIMESTAMP), zone_detail=pl.lit(None, pl.String))
     usable = frame["sure"] & (block.str.len_bytes() >= 2 * raw_block.LENGTH) & (block.str.len_bytes() % 2 == 0)
     usable = usable.fill_null(value=False)
     shown = frame.filter(usable)
@@ -27,10 +27,10 @@ def with_blocks(frame: pl.DataFrame) -> pl.DataFrame:
     block_at = pl.Series(words[:, 2].astype(np.int64) * 1_000_000, dtype=pl.Int64).cast(TIMESTAMP)
     apart = (shown["record_at"] - block_at).dt.total_seconds()
     agrees = pl.DataFrame({"row": usable.arg_true(), "block_at": block_at, "agrees": _agree(shown, words, apart)})
-    agrees = agrees.with_columns(zone_detail=_zones(apart))
+    agrees = agrees.with_columns_seq(zone_detail=_zones(apart))
     joined = frame.with_row_index("row").join(agrees, on="row", how="left", maintain_order="left").drop("row")
     fits = pl.col("raw_block").is_null() | pl.col("agrees").fill_null(value=False)
-    return joined.with_columns(sure=pl.col("sure") & fits).drop("agrees")
+    return joined.with_columns_seq(sure=pl.col("sure") & fits).drop("agrees")
 
 
 def _zones(apart: pl.Series) -> pl.Series:

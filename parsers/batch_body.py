@@ -50,7 +50,7 @@ def read_bodies(messages: pl.DataFrame, candidates: Sequence[Pattern]) -> tuple[
             doubtful.append(unsure["row"])
         if found.height == messages.height:
             break
-        messages = messages.join(found.select("row"), on="row", how="anti", maintain_order="left")
+        messages = messages.join(found.select_seq("row"), on="row", how="anti", maintain_order="left")
     return frames, pl.concat(doubtful) if doubtful else pl.Series("row", [], dtype=pl.UInt32)
 
 
@@ -61,7 +61,7 @@ def _parted(found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _named(frame: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
-    return frame.with_columns(
+    return frame.with_columns_seq(
         pattern=pl.lit(pattern.name), pattern_version=pl.lit(pattern.version), family=pl.lit(pattern.family)
     )
 
@@ -76,18 +76,18 @@ def _read_pattern(messages: pl.DataFrame, pattern: Pattern) -> pl.DataFrame | No
         return None
     if pattern.lookup in _ALONE or any(entry.name in _OF_RECORDS for entry in pattern.fields):
         known = near.filter(pl.col("message").str.contains(pattern.expression))
-        return known.select("row", sure=pl.lit(value=False)) if known.height else None
+        return known.select_seq("row", sure=pl.lit(value=False)) if known.height else None
     return _extracted(near, pattern)
 
 
 def _records(messages: pl.DataFrame, pattern: Pattern) -> pl.DataFrame | None:
     """Audit records; one that could not be cut with certainty stays, unsure, when it is this pattern's all the same."""
-    found = batch_record.read_records(messages["message"], pattern).with_columns(messages["row"])
+    found = batch_record.read_records(messages["message"], pattern).with_columns_seq(messages["row"])
     if found["sure"].all():
         return found
     unsure = messages.filter(~found["sure"])
     theirs = unsure.filter(~unsure["message"].str.contains(pattern.expression))
-    found = found.join(theirs.select("row"), on="row", how="anti", maintain_order="left")
+    found = found.join(theirs.select_seq("row"), on="row", how="anti", maintain_order="left")
     return found if found.height else None
 
 
@@ -100,5 +100,5 @@ def _needle(pattern: Pattern) -> str:
 def _extracted(near: pl.DataFrame, pattern: Pattern) -> pl.DataFrame | None:
     form = pattern.expression.replace("^", "^()", 1)
     names = ["matched", *(f"f{index}" for index in range(len(pattern.fields)))]
-    found = groups(near["message"], form, names).with_columns(near["row"]).filter(pl.col("matched").is_not_null())
+    found = groups(near["message"], form, names).with_columns_seq(near["row"]).filter(pl.col("matched").is_not_null())
     return Fields(pattern, found).frame() if found.height else None

@@ -53,7 +53,7 @@ class Fields:
         if name not in BITS:
             self.columns[name] = text
             return
-        number = text.alias(name).to_frame().select(whole(name)).to_series()
+        number = text.alias(name).to_frame().select_seq(whole(name)).to_series()
         self.columns[name] = number
         self.doubts.append(number.is_null() & text.is_not_null())
 
@@ -79,15 +79,19 @@ class Fields:
         for doubt in self.doubts:
             sure &= ~doubt
         members = [member.alias(str(index)) for index, member in enumerate([*self.members, more["more_details"]])]
-        details = pl.DataFrame(members).select(braced([pl.all()])).to_series()
+        details = pl.DataFrame(members).select_seq(braced([pl.all()])).to_series()
         own = [series.alias(name) for name, series in self.columns.items()]
-        return pl.DataFrame([self.row, *own]).hstack(more.drop("more_details")).with_columns(details=details, sure=sure)
+        return (
+            pl.DataFrame([self.row, *own])
+            .hstack(more.drop("more_details"))
+            .with_columns_seq(details=details, sure=sure)
+        )
 
     def _judge(self) -> tuple[pl.DataFrame, pl.Series]:
         """The judged columns per message, and whether its values fit."""
         if self.judged:
             keys = pl.DataFrame([text.fill_null("").alias(str(index)) for index, text in self.judged])
-            each = distinct(keys.select(pl.concat_str(pl.all(), separator=_SEPARATOR)).to_series())
+            each = distinct(keys.select_seq(pl.concat_str(pl.all(), separator=_SEPARATOR)).to_series())
         else:
             each = Distinct(pl.repeat(0, self.row.len(), dtype=pl.UInt32, eager=True), pl.Series([""]))
         judged = [self._one(key) for key in each.values.to_list()]

@@ -47,7 +47,7 @@ def unframed(text: pl.Series) -> tuple[pl.Series, pl.Series]:
     few = text.filter(odd)
     line = pl.col("line").str
     cut = pl.when(line.ends_with("\r")).then(line.strip_suffix("\r")).otherwise(line.strip_suffix("\n"))
-    few = few.alias("line").to_frame().select(cut).to_series()
+    few = few.alias("line").to_frame().select_seq(cut).to_series()
     places = odd.arg_true()
     still = few.str.contains("[\\x00\\n]")
     return replaced(text, places, few), replaced(odd, places, still).not_()
@@ -56,7 +56,7 @@ def unframed(text: pl.Series) -> tuple[pl.Series, pl.Series]:
 def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
     """The frame with the columns of the bodies; rows without a body have nulls there."""
     if not bodies:
-        return frame.with_columns(
+        return frame.with_columns_seq(
             pl.lit(None, pl.String).alias(name) for name in ("pattern", "pattern_version", "family")
         )
     if len(bodies) == 1 and bodies[0].height == frame.height:
@@ -64,7 +64,7 @@ def joined(frame: pl.DataFrame, bodies: list[pl.DataFrame]) -> pl.DataFrame:
     together = bodies[0] if len(bodies) == 1 else pl.concat(bodies, how="diagonal_relaxed", rechunk=True)
     places = pl.repeat(None, frame.height, dtype=pl.UInt32, eager=True)
     places = places.scatter(together["row"], pl.arange(together.height, dtype=pl.UInt32, eager=True))
-    return frame.hstack(together.select(pl.exclude("row").gather(places)))
+    return frame.hstack(together.select_seq(pl.exclude("row").gather(places)))
 
 
 def with_serials(frame: pl.DataFrame) -> pl.DataFrame:
@@ -77,14 +77,14 @@ def with_serials(frame: pl.DataFrame) -> pl.DataFrame:
     by_file = pl.coalesce(
         pl.col("message").str.extract(audit_file.BEFORE_CARET), pl.col("peer").str.extract(audit_file.PATH)
     )
-    return frame.with_columns(hsm_serial=pl.when(silent).then(by_file).otherwise("hsm_serial"))
+    return frame.with_columns_seq(hsm_serial=pl.when(silent).then(by_file).otherwise("hsm_serial"))
 
 
 def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl.Series]:
     """Adds `device`, and says where all that names a device agrees."""
     agreed = pl.repeat(value=True, n=frame.height, dtype=pl.Boolean, eager=True)
     if not inventory.devices:
-        return frame.with_columns(device=pl.lit("")), agreed
+        return frame.with_columns_seq(device=pl.lit("")), agreed
     says = {"peer_identity": inventory.by_certificate, "hsm_serial": inventory.by_serial, "peer": inventory.by_host}
     says |= {"host": inventory.by_host}
     named = [distinct(frame[column]).judged(ask, pl.String) for column, ask in says.items() if column in frame.columns]
@@ -92,7 +92,7 @@ def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFram
     device = pl.select(pl.coalesce(*named)).to_series()
     for names in named:
         agreed &= (names == device).fill_null(value=True)
-    return frame.with_columns(device=device.fill_null("")), agreed
+    return frame.with_columns_seq(device=device.fill_null("")), agreed
 
 
 def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:
@@ -100,13 +100,13 @@ def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:
     moments = [name for name in ("record_at", "stamp_at") if name in frame.columns]
     if inventory.zones():
         zones = distinct(frame["device"]).judged(inventory.zone, pl.String)
-        frame = frame.with_columns(in_zone(frame, name, zones) for name in moments)
+        frame = frame.with_columns_seq(in_zone(frame, name, zones) for name in moments)
     sources = [("block_at", "raw_block"), ("record_at", "record"), ("stamp_at", "header"), ("received_at", "received")]
     sources = [(name, source) for name, source in sources if name in frame.columns]
     source: pl.Expr = pl.lit("received")
     for name, word in reversed(sources[:-1]):
         source = pl.when(pl.col(name).is_not_null()).then(pl.lit(word)).otherwise(source)
-    return frame.with_columns(
+    return frame.with_columns_seq(
         sent_at=pl.col("stamp_at"), event_at=pl.coalesce(name for name, _ in sources), event_at_source=source
     )
 
@@ -117,7 +117,7 @@ def believed(frame: pl.DataFrame) -> pl.Series:
     for name in ("block_at", "record_at", "stamp_at"):
         if name in frame.columns and not _between(frame[name], frame["received_at"]):
             sane = pl.col(name).is_between(clock.EARLIEST, pl.col("received_at") + clock.FURTHEST_AHEAD)
-            here &= frame.select(sane.fill_null(value=True)).to_series()
+            here &= frame.select_seq(sane.fill_null(value=True)).to_series()
     return here
 
 
@@ -137,7 +137,7 @@ def in_zone(frame: pl.DataFrame, name: str, zones: pl.Series) -> pl.Series:
     parts = pl.DataFrame({"minute": local.dt.truncate("1m"), "zone": zones})
     known = parts.unique().filter(pl.col("zone") != "UTC").drop_nulls()
     shifts = [clock.to_utc(minute, zone) - minute for minute, zone in known.iter_rows()]
-    known = known.with_columns(shift=pl.Series(shifts, dtype=pl.Duration("us")))
+    known = known.with_columns_seq(shift=pl.Series(shifts, dtype=pl.Duration("us")))
     shift = parts.join(known, on=["minute", "zone"], how="left", maintain_order="left")["shift"]
     return (local + shift.fill_null(timedelta())).alias(name)
 
@@ -152,7 +152,7 @@ def finished(frame: pl.DataFrame) -> pl.DataFrame:
         if troubles
         else pl.lit("")
     )
-    frame = frame.with_columns(
+    frame = frame.with_columns_seq(
         trouble=trouble,
         family=pl.coalesce("family", "program_family"),
         status=pl.when(pl.col("pattern").is_null()).then(pl.lit("partial")).otherwise(pl.lit("parsed")),
@@ -161,7 +161,7 @@ def finished(frame: pl.DataFrame) -> pl.DataFrame:
     for name, kind in PARSED.items():
         column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
         columns.append(column.fill_null("") if name in WORDS else column)
-    return frame.select(columns)
+    return frame.select_seq(columns)
 
 
 def _or_null(name: str) -> pl.Expr:

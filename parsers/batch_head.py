@@ -83,7 +83,7 @@ def read_heads(text: pl.Series, received: Clock, programs: frozenset[str]) -> pl
     keys = distinct(cut["key"])
     heads = _heads(keys.values, received, programs)
     table = keys.spread_all(heads)
-    return table.with_columns(
+    return table.with_columns_seq(
         cut["message"],
         bare=bare,
         zoned=pl.when(cut["stamped"]).then(cut["zoned"]).otherwise(table["zoned"]),
@@ -103,14 +103,14 @@ def _forms(text: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 def _heads(keys: pl.Series, received: Clock, programs: frozenset[str]) -> pl.DataFrame:
     """The columns HEAD_COLUMNS of each head; heads that differ in their stamp alone are parsed once."""
-    parts = groups(keys, _WORDED, ["pri", "stamp", "tag"]).with_columns(keys.alias("whole"))
+    parts = groups(keys, _WORDED, ["pri", "stamp", "tag"]).with_columns_seq(keys.alias("whole"))
     plain = pl.concat_str("pri", pl.lit(_ANY_STAMP), "tag")
-    each = distinct(parts.select(pl.coalesce(plain, "whole")).to_series())
+    each = distinct(parts.select_seq(pl.coalesce(plain, "whole")).to_series())
     table = each.table((_head(key, received, programs) for key in each.values.to_list()), HEAD_COLUMNS)
     stamps = distinct(parts["stamp"])
     own = stamps.judged(received.read, TIMESTAMP)
     cut = parts["stamp"].is_not_null()
-    return table.with_columns(
+    return table.with_columns_seq(
         zoned=table["zoned"] & ~cut,
         stamp_at=pl.when(cut).then(own).otherwise(table["stamp_at"]),
         sure=table["sure"] & (~cut | own.is_not_null()),
@@ -143,7 +143,7 @@ def _head(key: str | None, received: Clock, programs: frozenset[str]) -> tuple[o
 def _worded(lines: pl.DataFrame) -> pl.DataFrame:
     """`<PRI>Nov 23 08:15:01 host tag[pid]: message`: everything to the first colon with a blank."""
     cut = split(lines["text"], ": ", ["head", "message"])
-    return cut.select(
+    return cut.select_seq(
         lines["row"],
         key=pl.col("head"),
         message=pl.col("message"),
@@ -156,7 +156,7 @@ def _worded(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _bare(lines: pl.DataFrame) -> pl.DataFrame:
     """`1284001,26/11/16 00:43:44,S/N …`: all of it is the message."""
-    return lines.select(
+    return lines.select_seq(
         "row",
         key=pl.lit(_NO_HEAD),
         message=pl.col("text"),
@@ -175,26 +175,26 @@ def _no_mark(column: str) -> pl.Expr:
 
 def _iso(lines: pl.DataFrame) -> list[pl.DataFrame]:
     """RFC 5424 without structured data, and rsyslog's forward form."""
-    cut = split(lines["text"], ">", ["pri", "rest"]).with_columns(lines["row"])
+    cut = split(lines["text"], ">", ["pri", "rest"]).with_columns_seq(lines["row"])
     new = cut["rest"].str.starts_with("1 ")
     return [_rfc5424(cut.filter(new)), _forwarded(cut.filter(~new))]
 
 
 def _rfc5424(cut: pl.DataFrame) -> pl.DataFrame:
     names = ["one", "stamp", "host", "app", "pid", "id", "data", "message"]
-    parts = split(cut["rest"], " ", names).with_columns(cut["row"], cut["pri"])
+    parts = split(cut["rest"], " ", names).with_columns_seq(cut["row"], cut["pri"])
     words = pl.concat_str("host", "app", "pid", "id", separator=" ")
     message = pl.col("message").fill_null("").str.strip_prefix(header.BYTE_ORDER_MARK)
     key = pl.concat_str("pri", pl.lit(">1 - "), words, pl.lit(_NO_DATA + _NEW_FORM))
     fits = (pl.col("data") == "-").fill_null(value=False)
-    return _with_stamp(parts.with_columns(key=key, message=message, fits=fits))
+    return _with_stamp(parts.with_columns_seq(key=key, message=message, fits=fits))
 
 
 def _forwarded(cut: pl.DataFrame) -> pl.DataFrame:
     parts = split(cut["rest"], " ", ["stamp", "rest"])
-    parts = split(parts["rest"], ": ", ["tag", "message"]).with_columns(parts["stamp"], cut["row"], cut["pri"])
+    parts = split(parts["rest"], ": ", ["tag", "message"]).with_columns_seq(parts["stamp"], cut["row"], cut["pri"])
     key = pl.concat_str("pri", pl.lit(f">{_ANY_STAMP} "), "tag")
-    return _with_stamp(parts.with_columns(key=key, fits=_no_mark("message")))
+    return _with_stamp(parts.with_columns_seq(key=key, fits=_no_mark("message")))
 
 
 def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
@@ -208,7 +208,7 @@ def _with_stamp(parts: pl.DataFrame) -> pl.DataFrame:
     fraction = (stamp["fraction"].fill_null("") + "000000").str.head(6).cast(pl.Int64)
     moved = pl.col("second") + pl.duration(microseconds="fraction") - pl.duration(minutes="shift")
     stamp_at = evaluated(moved, second.alias("second"), fraction.alias("fraction"), shift.fill_null(0).alias("shift"))
-    return parts.select(
+    return parts.select_seq(
         "row",
         "key",
         "message",
@@ -224,7 +224,7 @@ def _usual_stamps(stamps: pl.Series) -> pl.DataFrame | None:
     parts = (
         stamps.alias("stamp")
         .to_frame()
-        .select(
+        .select_seq(
             second=pl.col("stamp").str.head(19),
             point=pl.col("stamp").str.slice(19, 1),
             fraction=pl.col("stamp").str.slice(20, 6),
@@ -237,7 +237,7 @@ def _usual_stamps(stamps: pl.Series) -> pl.DataFrame | None:
     if not usual.fill_null(value=False).all():
         return None
     offset = parts["offset"]
-    return parts.with_columns(offset.set(offset == "", None))
+    return parts.with_columns_seq(offset.set(offset == "", None))
 
 
 def _second(text: str) -> datetime | None:

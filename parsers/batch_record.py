@@ -57,23 +57,23 @@ def read_records(messages: pl.Series, pattern: Pattern) -> pl.DataFrame:
     middles, (tails, handles) = read_middles(frame["middle"], pattern), read_tails(frame["tail"], pattern)
     frame = frame.hstack(middles.spread("vendor_event", "return_name", "bracket_cut", "middle_sure"))
     frame = frame.hstack(tails.spread("partition", "role_id", "object_uid", "entry", "tail_sure"))
-    frame = frame.hstack(meaning(middles, tails)).with_columns(handles)
-    frame = with_blocks(frame.with_columns(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
+    frame = frame.hstack(meaning(middles, tails)).with_columns_seq(handles)
+    frame = with_blocks(frame.with_columns_seq(record_at=distinct(frame["stamp"]).judged(_moment, TIMESTAMP)))
     actors, said = middles.column(middles.table["actor_detail"]), tails.column(tails.table["tail_detail"])
     serials = _partition_serials(distinct(frame["hsm_serial"]), tails)
     details = _details([distinct(frame["prefix_detail"]), actors, said, serials, distinct(frame["zone_detail"])])
-    return frame.with_columns(details=details, sure=_SURE).drop(_WORKING)
+    return frame.with_columns_seq(details=details, sure=_SURE).drop(_WORKING)
 
 
 def _details(parts: list[Distinct]) -> pl.Series:
     """The JSON object of members, each distinct combination of them written once."""
     codes, combinations = combined(parts)
-    return combinations.select(braced([pl.all()])).to_series().gather(codes)
+    return combinations.select_seq(braced([pl.all()])).to_series().gather(codes)
 
 
 def _partition_serials(serials: Distinct, tails: Ends) -> Distinct:
     """As record.partition_serial says, as a member of the details."""
-    said = tails.table.select(pl.when(pl.col("role_id").is_null()).then("partition")).to_series()
+    said = tails.table.select_seq(pl.when(pl.col("role_id").is_null()).then("partition")).to_series()
     codes, pairs = combined([serials, tails.column(said)])
     members = pl.Series([_partition_serial(*pair) for pair in pairs.rows()], dtype=pl.String)
     return Distinct(codes, members).through(members)
@@ -94,17 +94,17 @@ def _envelope(messages: pl.Series) -> pl.DataFrame:
     if messages.str.contains("^", literal=True).any():
         prefix, messages = _without_prefix(messages)
         said = dict(prefix.to_dict())
-    cut = split(messages, ",", ["sequence", "stamp", "text", "mac", "raw_block"]).with_columns(**said)
+    cut = split(messages, ",", ["sequence", "stamp", "text", "mac", "raw_block"]).with_columns_seq(**said)
     if cut["sequence"].str.starts_with(" ").any():
-        cut = cut.with_columns(pl.col("sequence").str.strip_chars_start(" "))
+        cut = cut.with_columns_seq(pl.col("sequence").str.strip_chars_start(" "))
     return cut if cut["mac"].is_null().all() else _proven(cut)
 
 
 def _proven(cut: pl.DataFrame) -> pl.DataFrame:
     """With the proof behind the text, which is padded with blanks: a MAC and the raw block."""
-    cut = cut.with_columns(pl.col("text", "mac", "raw_block").str.strip_chars(" "))
+    cut = cut.with_columns_seq(pl.col("text", "mac", "raw_block").str.strip_chars(" "))
     proof = pl.col("mac").str.contains(_form("hex64")) & pl.col("raw_block").str.contains(_form("block"))
-    return cut.with_columns(sure=pl.col("sure") & (pl.col("mac").is_null() | proof.fill_null(value=False)))
+    return cut.with_columns_seq(sure=pl.col("sure") & (pl.col("mac").is_null() | proof.fill_null(value=False)))
 
 
 def _form(kind: str) -> str:
@@ -113,14 +113,14 @@ def _form(kind: str) -> str:
 
 def _without_prefix(messages: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """What stands before the first caret, as a member of the details, and the record after it."""
-    cut = split(messages, "^", ["prefix", "rest"]).with_columns(messages.alias("message"))
+    cut = split(messages, "^", ["prefix", "rest"]).with_columns_seq(messages.alias("message"))
     there = pl.col("rest").is_not_null()
     prefix = pl.col("prefix").str.strip_chars(" ")
-    said = cut.select(
+    said = cut.select_seq(
         prefix_detail=pl.when(there & (prefix != "")).then(pl.lit('"prefix":"') + prefix + pl.lit('"')),
         sure=~(there & pl.col("prefix").str.contains(UNSAFE_IN_JSON)),
     )
-    return said, cut.select(pl.coalesce("rest", "message")).to_series()
+    return said, cut.select_seq(pl.coalesce("rest", "message")).to_series()
 
 
 def _words(cut: pl.DataFrame) -> pl.DataFrame:
@@ -141,11 +141,11 @@ def _cut_words(cut: pl.DataFrame, *, with_serial: bool) -> pl.DataFrame:
     access = split(words["access"], ":", ["access_major", "access_minor"])
     halves = split(words["rest"], ") ", ["middle", "tail"])
     if not with_serial:
-        words = words.with_columns(hsm_serial=pl.lit(None, pl.String))
+        words = words.with_columns_seq(hsm_serial=pl.lit(None, pl.String))
     number = pl.col("hsm_serial")  # a name in digits; one that is too large for a number is the line engine's
     serial = number.cast(pl.UInt64, strict=False).is_not_null() & (number >= "0") if with_serial else pl.lit(value=True)
     fixed = serial & (pl.col("w_session") == "session") & (pl.col("w_access") == "Access")
     parts = pl.concat([cut, words, access, halves], how="horizontal").rename({"sequence": "audit_sequence"})
-    checked = parts.with_columns(*(whole(name) for name in _NUMBERS), fixed=fixed)
+    checked = parts.with_columns_seq(*(whole(name) for name in _NUMBERS), fixed=fixed)
     sure = pl.all_horizontal("sure", "fixed", *(pl.col(name).is_not_null() for name in _NUMBERS))
-    return checked.select(pl.exclude("sure", *_CUT), sure=sure.fill_null(value=False))
+    return checked.select_seq(pl.exclude("sure", *_CUT), sure=sure.fill_null(value=False))

@@ -54,7 +54,7 @@ class Ends:
 
     def spread(self, *names: str) -> pl.DataFrame:
         """Columns of the table, one row per record."""
-        return Distinct(self.codes, self.table[names[0]]).spread_all(self.table.select(names))
+        return Distinct(self.codes, self.table[names[0]]).spread_all(self.table.select_seq(names))
 
     def column(self, entries: pl.Series) -> Distinct:
         """What a column with an entry per distinct end says of each record."""
@@ -145,7 +145,7 @@ def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     names = [entry.name for entry in template.fields(pattern.usual_tail)]
     form = rf"(?s)^()(?:{template.expression(pattern.usual_tail)}) *$"
     found = groups(" " + texts, form, ["matched", *names])
-    found = found.with_columns(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
+    found = found.with_columns_seq(pl.lit(None, pl.String).alias(name) for name in _USUAL if name not in names)
     role, key, handle = pl.col("role_id"), pl.col("key"), pl.col("object_handle")
     role_id = role.cast(pl.UInt8, strict=False)
     role_detail = pl.lit('"role_id":') + role
@@ -153,7 +153,7 @@ def _forms(texts: pl.Series, pattern: Pattern) -> pl.DataFrame:
     usual = (
         pl.col("matched").is_not_null() & (role.is_null() | role_id.is_not_null()) & (key.is_null() | handle.is_null())
     )
-    return found.select(
+    return found.select_seq(
         "partition",
         role_id,
         pl.when(usual & key.is_null()).then(handle.cast(pl.UInt64, strict=False)).alias("object_handle"),
@@ -168,10 +168,10 @@ def meaning(middles: Ends, tails: Ends) -> pl.DataFrame:
     """The columns _MEANT and `body_trouble`: judged once per middle, role number and presence of a container."""
     role = pl.col("role_id").cast(pl.String).fill_null("")
     container = pl.when(pl.col("partition").is_not_null()).then(pl.lit(_CONTAINER)).otherwise(pl.lit(""))
-    roles = tails.column(tails.table.select(pl.concat_str(role, container)).to_series())
+    roles = tails.column(tails.table.select_seq(pl.concat_str(role, container)).to_series())
     number = pl.Series(range(middles.table.height), dtype=pl.UInt32)
     codes, pairs = combined([Distinct(middles.codes, number), roles])
-    facts = middles.table.select("vendor_event", "actor", "return_name", "printed_code").rows()
+    facts = middles.table.select_seq("vendor_event", "actor", "return_name", "printed_code").rows()
     rows = (_meaning(facts[middle], role or "") for middle, role in pairs.rows())
     schema = {name: PARSED[name] for name in _MEANT} | {"body_trouble": pl.String()}
     return Distinct(codes, pairs.to_series()).table(rows, schema)

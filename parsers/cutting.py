@@ -18,18 +18,18 @@ UNSAFE_IN_JSON = r'["\\\x00-\x1f]'
 def split(column: pl.Series, separator: str, names: list[str]) -> pl.DataFrame:
     """The parts between the first separators; the last part is all the rest, missing parts are null."""
     parts = pl.col("x").str.splitn(separator, len(names)).struct.rename_fields(names)
-    return column.alias("x").to_frame().select(parts.alias("parts")).unnest("parts")
+    return column.alias("x").to_frame().select_seq(parts.alias("parts")).unnest("parts")
 
 
 def groups(column: pl.Series, form: str, names: list[str]) -> pl.DataFrame:
     """The groups of a regular expression; all null where it does not fit."""
     found = pl.col("x").str.extract_groups(form).struct.rename_fields(names)
-    return column.alias("x").to_frame().select(found.alias("found")).unnest("found")
+    return column.alias("x").to_frame().select_seq(found.alias("found")).unnest("found")
 
 
 def evaluated(expression: pl.Expr, *columns: pl.Series) -> pl.Series:
     """An expression over columns that have the names it uses."""
-    return pl.DataFrame(list(columns)).select(expression).to_series()
+    return pl.DataFrame(list(columns)).select_seq(expression).to_series()
 
 
 def replaced(column: pl.Series, places: pl.Series, entries: pl.Series) -> pl.Series:

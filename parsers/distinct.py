@@ -38,7 +38,7 @@ class Distinct:
 
     def spread_all(self, entries: pl.DataFrame) -> pl.DataFrame:
         """A frame with one row per distinct value becomes one with a row per row."""
-        return entries.select(pl.all().gather(self.codes))
+        return entries.select_seq(pl.all().gather(self.codes))
 
     def through(self, entries: pl.Series) -> Distinct:
         """The column of those entries, one per distinct value here, as codes into its own distinct values."""
@@ -73,7 +73,7 @@ def combined(columns: Sequence[Distinct]) -> tuple[pl.Series, pl.DataFrame]:
     if prod(sizes) > _LARGEST:
         codes, frame = combined(columns[:-1])
         codes, last = combined([Distinct(codes, pl.arange(frame.height, dtype=pl.UInt32, eager=True)), columns[-1]])
-        return codes, frame[last["0"]].with_columns(last["1"].alias(str(len(columns) - 1)))
+        return codes, frame[last["0"]].with_columns_seq(last["1"].alias(str(len(columns) - 1)))
     number = columns[0].codes.to_numpy().astype(np.int64)
     for column, size in zip(columns[1:], sizes[1:], strict=True):
         number = number * size + column.codes.to_numpy()

@@ -39,8 +39,8 @@ def settled(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl
     sure = pl.repeat(value=True, n=frame.height, dtype=pl.Boolean, eager=True)
     if not inventory.partitions or "partition" not in frame.columns:
         return frame, sure
-    frame = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in _USED.items() if name not in frame)
-    names = distinct(frame.select(pl.concat_str("device", "partition", separator="\0")).to_series())
+    frame = frame.with_columns_seq(pl.lit(None, kind).alias(name) for name, kind in _USED.items() if name not in frame)
+    names = distinct(frame.select_seq(pl.concat_str("device", "partition", separator="\0")).to_series())
 
     def known(name: str) -> Partition | None:
         device, _, printed = name.partition("\0")
@@ -51,9 +51,9 @@ def settled(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFrame, pl
     roles = distinct(frame["role_id"].cast(pl.String)).judged(_admin_role, pl.String)
     said = pl.col("details").str.contains(_MEMBER, literal=True).fill_null(value=False)
     nested = pl.col("details").str.count_matches("{", literal=True) > 1
-    unsure = frame.select((said & nested).fill_null(value=False)).to_series() & member.is_not_null()
+    unsure = frame.select_seq((said & nested).fill_null(value=False)).to_series() & member.is_not_null()
     role = pl.when(admin & (roles != "")).then(roles).otherwise("role")
-    return frame.with_columns(role=role, details=_with_member(member, said)), ~unsure
+    return frame.with_columns_seq(role=role, details=_with_member(member, said)), ~unsure
 
 
 def _with_member(member: pl.Series, said: pl.Expr) -> pl.Expr:
