@@ -10,7 +10,7 @@
 `--buffer kernel` gives the listener what a program that asks for nothing gets (net.core.rmem_default); `tuned` is
 the product's own default, 128 MiB where the process may (root, CAP_NET_ADMIN), else as far as net.core.rmem_max goes.
 
-One JSON line a run. `send_rate` is what really left: one sender fills a core at 250,000 to 350,000 datagrams/s.
+One JSON line a run. `send_rate` is what really left; send_lines.py says how it paces, send_datagrams.py what it costs.
 `lost` = sent - stored; `unexplained` is what neither the kernel's count of drops nor the receiver's of refusals says
 of them: 0 for hsmtrail, or something is wrong. `behind` are the seconds from the last datagram sent to the last row
 queryable. `--highest` halves the span between a rate that loses nothing and one that does, for hsmtrail and the peer in
@@ -31,7 +31,7 @@ RATES = (4_500, 9_000, 27_000, 50_000, 100_000, 150_000, 200_000, 250_000, 350_0
 KERNEL_DEFAULT = Path("/proc/sys/net/core/rmem_default")
 PEER_QUIET_SECONDS = 4.0
 STEPS = 5
-SPANS = {"hsmtrail": (50_000, 350_000), "aiosyslogd": (2_000, 60_000)}
+SPANS = {"hsmtrail": (100_000, 500_000), "aiosyslogd": (2_000, 60_000)}
 
 
 def buffer(name: str) -> dict[str, int]:
@@ -75,14 +75,14 @@ def curve(folder: Path, lines: Path, rates: list[int], seconds: int, buffer_name
         show_run("hsmtrail", rate, product_at(rate, seconds, folder / f"{rate}", lines, buffer_name))
 
 
-def highest(folder: Path, lines: Path, seconds: int, peers: Path) -> None:
+def highest(folder: Path, lines: Path, seconds: int, buffer_name: str, peers: Path) -> None:
     """Both in turn, one step each."""
     spans, best = dict(SPANS), dict.fromkeys(SPANS, 0)
     for step in range(STEPS):
         for who, (low, high) in spans.items():
             rate, place = round((low * high) ** 0.5), folder / f"{who}-{step}"
             if who == "hsmtrail":
-                one = show_run(who, rate, product_at(rate, seconds, place, lines))
+                one = show_run(who, rate, product_at(rate, seconds, place, lines, buffer_name))
             else:
                 one = show_run(who, rate, peer_at(rate, seconds, place, lines, peers))
             lossless = one["lost"] == 0
@@ -103,7 +103,7 @@ def main() -> None:
         show(machine=machine(folder))
         lines = lines_in(folder, most * wanted.seconds)
         if wanted.highest:
-            highest(folder, lines, wanted.seconds, wanted.highest)
+            highest(folder, lines, wanted.seconds, wanted.buffer, wanted.highest)
         else:
             curve(folder, lines, wanted.rates, wanted.seconds, wanted.buffer)
 
