@@ -11,8 +11,9 @@ of store and log, kernel drops, how late the sender was. Two things are exact, f
 group commit and the next (a stalled receiver shows here, and as kernel drops) and the delay from spool to store.
 
 The last line is the verdict (soak_verdict.py), each part with the figures it was drawn from. Memory and lag are
-compared between the middle and the last third, since the first fills the caches. DuckDB keeps blocks of the store up
-to its memory_limit (2 GB): growth of the service that ends below it is that.
+compared between the middle and the last third, since the first fills the caches. Lines that are not in its file yet
+(up to 256 MB of its log), questions and blocks of the store share DuckDB's memory_limit; what it knows of each column's
+pieces, 2 bytes a record, comes on top of it. Runs of detectors that failed are shown with their reason.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ BY_MINUTE = """
     FROM steps WHERE committed_at BETWEEN '{begun}' AND '{ended}' GROUP BY 1 ORDER BY 1
 """
 FOUND = "SELECT count(*) AS n FROM findings"
+FAILED = """
+    SELECT detector, started_at, date_diff('millisecond', started_at, finished_at) / 1e3 AS seconds, error
+    FROM runs WHERE state = 'failed' ORDER BY 2
+"""
 RAN = "SELECT detector, count(*) AS runs, count_if(state = 'failed') AS failed FROM runs GROUP BY 1 ORDER BY 1"
 
 
@@ -137,6 +142,7 @@ def soak(product: Product, rate: int, seconds: int, record: Path | None) -> dict
         "kernel_dropped": product.listener("udp")["kernel_dropped"],
         "findings": product.query(FOUND)[0]["n"],
         "failed_runs": sum(one["failed"] for one in product.query(RAN)),
+        "failed": product.query(FAILED),
         "detectors": len(product.query(RAN)),
         "cpu_percent": {part: round(100 * value / seconds, 1) for part, value in used.items()},
     }

@@ -14,7 +14,11 @@ class Store(Section):
     """Where DuckDB keeps its file."""
 
     url: str = Field(default="", description='A path; "" is store.duckdb in data_dir.')
-    memory_limit: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB's own limit.")
+    memory_limit: str = Field(
+        default="1GB",
+        pattern=r"^\d+(\.\d+)?(MB|GB)$",
+        description="DuckDB's own limit; what does not fit waits in store.spill.",
+    )
     threads: int = Field(default=2, ge=1, le=256, description="Threads of DuckDB.")
 
 
