@@ -29,7 +29,9 @@ _BEHIND_MARK = chr(ord(header.BYTE_ORDER_MARK) + 1)
 _ENOUGH = 12
 """So many characters tell a stamped line, and a bare one that begins with one blank at most."""
 
-_NO_HEAD = ""
+_NO_HEAD = "\n"
+"""The key of a line without a header. No sure line holds it; the head of one that begins with a colon is empty."""
+
 _NO_DATA = " -"
 _NEW_FORM = "\n"
 """Ends the key of an RFC 5424 head; every other head goes on with a colon and a blank. No sure line holds it."""

@@ -203,6 +203,16 @@ def test_engines_agree(given_lines, cut, inventory):
         assert row == wanted, raw
 
 
+@pytest.mark.parametrize("line", [": 1 2026-11-23T08:15:01Z h2 kernel 77 - - x", ": x", ": ", ":", "- : -", "<13>: x"])
+def test_empty_heads(line):
+    """A line that begins with its colon has an empty head, which is not the same as none."""
+    frame = pl.DataFrame({"raw": [line.encode()]}).with_columns(
+        received_at=pl.lit(NOW, pl.Datetime("us")), peer=pl.lit(""), peer_identity=pl.lit(""), trouble=pl.lit("")
+    )
+    parser = Parser(PATTERNS, EMPTY)
+    assert parser.at_once(frame).to_dicts() == [parse_line(line.encode(), NOW, "", PATTERNS, EMPTY)]
+
+
 def test_usual_records_take_the_bulk_path(as_batch):
     """A change of the template or the words that the bulk engine cuts at would show here, not only as slowness."""
     text = "S/N 150718 session 1 Access 2147483651:2669 CO operation LUNA_SIGN returned RC_OK(0x00000000) container=20"
