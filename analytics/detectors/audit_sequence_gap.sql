@@ -53,7 +53,7 @@ far AS (  -- of a quiet HSM, the last record before and the first after; nothing
     WHERE event_at > $window_end + INTERVAL 1 HOUR
     GROUP BY hsm, serial
 ),
-known AS (
+known AS NOT MATERIALIZED (  -- millions of records in a busy hour: once is enough of them in memory
     FROM inside UNION ALL SELECT one.record_id, one.event_at, one.number, one.serial, one.hsm FROM far
 ),
 stepped AS (
@@ -88,7 +88,7 @@ holes AS (
 late AS (  -- what was written later, out of order, fills parts of a hole
     SELECT holes.*, inside.number AS filled
     FROM (SELECT *, unnest([date_trunc('hour', event_at), date_trunc('hour', event_at) + INTERVAL 1 HOUR]) AS hour FROM holes) AS holes
-    JOIN inside ON inside.hsm = holes.hsm AND inside.serial = holes.serial AND date_trunc('hour', inside.event_at) = hour
+    JOIN (FROM inside SEMI JOIN holes USING (hsm, serial)) AS inside ON inside.hsm = holes.hsm AND inside.serial = holes.serial AND date_trunc('hour', inside.event_at) = hour
         AND inside.event_at BETWEEN holes.event_at AND holes.event_at + INTERVAL 1 HOUR AND coalesce(inside.event_at < log_ends, true)
         AND inside.number > before AND inside.number < holes.number
 ),
