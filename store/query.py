@@ -82,18 +82,25 @@ def run_query(  # noqa: PLR0913  (the limits are named by every caller)
 def _asked(
     db: Database, sql: str, parameters: Sequence[object] | Mapping[str, object] | None, seconds: float, rows: int
 ) -> Answer:
-    with db.reader() as cursor:
-        watch = _Watch(cursor, seconds)
-        try:
-            with watch:
-                check(cursor, sql)
-                return _answer(cursor, fetched_last(cursor, Question(sql, parameters)), rows)
-        except Refused:
-            raise
-        except (duckdb.Error, pa.ArrowException, OSError, ValueError, TypeError, RuntimeError) as error:
-            if watch.fired:
-                raise Stopped(f"stopped after {seconds:g} s; ask for less, or allow more time") from None
-            raise QueryFailed(str(error)) from None
+    try:
+        with db.reader() as cursor:
+            return _watched(cursor, Question(sql, parameters), seconds, rows)
+    except duckdb.Error as error:  # not the question's: DuckDB closes a store that it could not write
+        raise QueryFailed(f"the store cannot be asked: {error}") from None
+
+
+def _watched(cursor: duckdb.DuckDBPyConnection, asked: Question, seconds: float, rows: int) -> Answer:
+    watch = _Watch(cursor, seconds)
+    try:
+        with watch:
+            check(cursor, asked.sql)
+            return _answer(cursor, fetched_last(cursor, asked), rows)
+    except Refused:
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError, TypeError, RuntimeError) as error:
+        if watch.fired:
+            raise Stopped(f"stopped after {seconds:g} s; ask for less, or allow more time") from None
+        raise QueryFailed(str(error)) from None
 
 
 def _answer(cursor: duckdb.DuckDBPyConnection, asked: Question, rows: int) -> Answer:

@@ -340,6 +340,14 @@ def test_questions_are_written_down_before_the_store_closes(tmp_path):
     again.close()
 
 
+def test_a_store_that_cannot_be_asked_says_so(tmp_path):
+    """DuckDB closes a store that it could not write: that is told as an answer, not as a fault of ours."""
+    db = Database.open(tmp_path / "store.duckdb")
+    db.close()
+    with pytest.raises(QueryFailed, match="the store cannot be asked"):
+        run_query(db, "SELECT 1", None, seconds=10, rows=10, asked_by="analyst")
+
+
 def test_a_question_about_questions_has_all_before_it(query):
     """Who has just asked sees that."""
     query("SELECT 'before'")
