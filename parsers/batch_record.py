@@ -18,7 +18,7 @@ from parsers.batch_block import with_blocks
 from parsers.batch_tail import Ends, meaning, read_middles, read_tails
 from parsers.columns import TIMESTAMP
 from parsers.cutting import UNSAFE_IN_JSON, braced, split, whole
-from parsers.distinct import Distinct, combined, distinct
+from parsers.distinct import Distinct, combined, distinct, indexed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,7 +76,7 @@ def _partition_serials(serials: Distinct, tails: Ends) -> Distinct:
     said = tails.table.select_seq(pl.when(pl.col("role_id").is_null()).then("partition")).to_series()
     codes, pairs = combined([serials, tails.column(said)])
     members = pl.Series([_partition_serial(*pair) for pair in pairs.rows()], dtype=pl.String)
-    return Distinct(codes, members).through(members)
+    return indexed(members, codes)
 
 
 def _partition_serial(hsm_serial: str | None, container: str | None) -> str | None:

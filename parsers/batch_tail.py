@@ -11,7 +11,7 @@ from parsers import body as bodies
 from parsers import record, template
 from parsers.columns import PARSED
 from parsers.cutting import groups, members, replaced, split
-from parsers.distinct import Distinct, combined, distinct
+from parsers.distinct import Distinct, combined, distinct, indexed
 
 if TYPE_CHECKING:
     from parsers.pattern import Pattern
@@ -47,18 +47,18 @@ _LONGEST = 18
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """One kind of end: what each distinct one says, a row of `table` for each, and which one each record has."""
+    """What each distinct end says, a row of `table` for each, and which of them each record has."""
 
     codes: pl.Series
     table: pl.DataFrame
 
     def spread(self, *names: str) -> pl.DataFrame:
         """Columns of the table, one row per record."""
-        return Distinct(self.codes, self.table[names[0]]).spread_all(self.table.select_seq(names))
+        return self.table.select_seq(pl.col(*names).gather(self.codes))
 
     def column(self, entries: pl.Series) -> Distinct:
         """What a column with an entry per distinct end says of each record."""
-        return Distinct(self.codes, entries).through(entries)
+        return indexed(entries, self.codes)
 
 
 def read_middles(texts: pl.Series, pattern: Pattern) -> Ends:
@@ -172,9 +172,9 @@ def meaning(middles: Ends, tails: Ends) -> pl.DataFrame:
     number = pl.Series(range(middles.table.height), dtype=pl.UInt32)
     codes, pairs = combined([Distinct(middles.codes, number), roles])
     facts = middles.table.select_seq("vendor_event", "actor", "return_name", "printed_code").rows()
-    rows = (_meaning(facts[middle], role or "") for middle, role in pairs.rows())
+    rows = [_meaning(facts[middle], role or "") for middle, role in pairs.rows()]
     schema = {name: PARSED[name] for name in _MEANT} | {"body_trouble": pl.String()}
-    return Distinct(codes, pairs.to_series()).table(rows, schema)
+    return Ends(codes, pl.DataFrame(rows, schema=schema, orient="row")).spread(*schema)
 
 
 def _meaning(facts: tuple[object, ...], role: str) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _LARGEST = 1 << 63
+"""So many combinations have numbers of their own in 64 bits with a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,6 @@ class Distinct:
         """A frame with one row per distinct value becomes one with a row per row."""
         return entries.select_seq(pl.all().gather(self.codes))
 
-    def through(self, entries: pl.Series) -> Distinct:
-        """The column of those entries, one per distinct value here, as codes into its own distinct values."""
-        known = distinct(entries)
-        return Distinct(self.spread(known.codes), known.values)
-
-    def column(self) -> pl.Series:
-        """The column itself."""
-        return self.spread(self.values)
-
 
 def distinct(column: pl.Series) -> Distinct:
     """Arrow's hash table gives codes and values in one pass: a third of what a join with the unique values costs."""
@@ -57,6 +49,12 @@ def distinct(column: pl.Series) -> Distinct:
     if column.null_count() == 0 and column.len() and (column == column.head(1)).all():
         return Distinct(pl.repeat(0, column.len(), dtype=pl.UInt32, eager=True), column.head(1))
     return _encoded(column.to_arrow(compat_level=pl.CompatLevel.oldest()))
+
+
+def indexed(entries: pl.Series, codes: pl.Series) -> Distinct:
+    """The column of the entries that the codes point at, as codes into its own distinct values."""
+    known = distinct(entries)
+    return Distinct(known.codes.gather(codes), known.values)
 
 
 def _encoded(column: pa.Array) -> Distinct:
