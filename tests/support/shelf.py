@@ -14,6 +14,7 @@ from support.records import put, put_one
 ROOT = Path(__file__).parents[2]
 WEEK = period.parse_week("2026-W47")
 MONDAY = WEEK.begin
+FRIDAY = MONDAY + timedelta(days=4, hours=8, minutes=41)
 RECEIVER = 1 << 48
 
 LINE = {
@@ -215,9 +216,8 @@ def lively_week(shelf: Shelf) -> None:
 
 
 def _logins(shelf: Shelf) -> None:
-    friday = MONDAY + timedelta(days=4, hours=8, minutes=41)
     for place in range(2):
-        at = friday + timedelta(minutes=place)
+        at = FRIDAY + timedelta(minutes=place)
         shelf.strike(at, device="hsm-ams-2")
         shelf.strike(
             at + timedelta(seconds=1), device="hsm-ams-2", family="lunash", pattern="lunash.command", account="admin"
@@ -292,11 +292,21 @@ def _acts(shelf: Shelf) -> None:
 
 
 def _rest(shelf: Shelf) -> None:
-    friday = MONDAY + timedelta(days=4, hours=8, minutes=41)
+    _findings_of_hostile_lines(shelf)
+    _deliveries(shelf)
+    _runs(shelf)
+    _suppressions(shelf)
+    shelf.custody(
+        MONDAY, 4000, refused=2, spooled=3998, stored=3998, refused_reasons={"empty": 2}, copies=5, kernel_dropped=7
+    )
+    shelf.batch(1, "3f9a" * 16, shelf.lines)
+
+
+def _findings_of_hostile_lines(shelf: Shelf) -> None:
     hostile = [
-        shelf.line(friday + timedelta(hours=1, seconds=n), raw=raw, status="partial") for n, raw in enumerate(HOSTILE)
+        shelf.line(FRIDAY + timedelta(hours=1, seconds=n), raw=raw, status="partial") for n, raw in enumerate(HOSTILE)
     ]
-    shelf.finding(friday, hostile, subject="so on hsm-ams-2", columns={"failures": 2, "tries_left": 1, "ended": False})
+    shelf.finding(FRIDAY, hostile, subject="so on hsm-ams-2", columns={"failures": 2, "tries_left": 1, "ended": False})
     shelf.finding(
         MONDAY + timedelta(hours=3),
         detector="LOGS-01",
@@ -309,8 +319,11 @@ def _rest(shelf: Shelf) -> None:
         MONDAY, severity="low", state="closed", disposition="false_alarm", owner="admin", change_ticket="CHG-4411"
     )
     shelf.finding(MONDAY, hostile[:1], title="Configuration differs", severity="low", change_ticket="CHG-4412")
+
+
+def _deliveries(shelf: Shelf) -> None:
     for place, accepted in ((1, True), (2, True), (3, False)):
-        made = friday + timedelta(seconds=place)
+        made = FRIDAY + timedelta(seconds=place)
         state = "delivered" if accepted else "waiting"
         shelf.insert(
             "outbox",
@@ -335,6 +348,9 @@ def _rest(shelf: Shelf) -> None:
             accepted=accepted,
             answer="",
         )
+
+
+def _runs(shelf: Shelf) -> None:
     shelf.insert(
         "runs",
         detector="AUTH-01",
@@ -351,6 +367,9 @@ def _rest(shelf: Shelf) -> None:
         suppressed=2,
         error="",
     )
+
+
+def _suppressions(shelf: Shelf) -> None:
     shelf.insert(
         "suppressions",
         id=1,
@@ -362,7 +381,3 @@ def _rest(shelf: Shelf) -> None:
         ends_at=MONDAY + timedelta(days=60),
         added_by="admin",
     )
-    shelf.custody(
-        MONDAY, 4000, refused=2, spooled=3998, stored=3998, refused_reasons={"empty": 2}, copies=5, kernel_dropped=7
-    )
-    shelf.batch(1, "3f9a" * 16, shelf.lines)
