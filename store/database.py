@@ -26,6 +26,10 @@ USE = "USE store"
 ATTACH = f"ATTACH '{{}}' AS store (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'v1.5.0')"
 """Any DuckDB that we allow can read this version of the format."""
 
+KNOWS_SUBPLANS = "SELECT 1 FROM duckdb_optimizers() WHERE name = 'common_subplan'"
+NO_SUBPLANS = "SET disabled_optimizers = 'common_subplan'"
+"""It holds in memory what a question reads twice, NOT MATERIALIZED or not: millions of records (decision 37)."""
+
 
 _CLAIMED: set[Path] = set()
 _CLAIMING = threading.Lock()
@@ -159,6 +163,7 @@ def _attached_once(path: Path, config: dict[str, str | bool | int | float | list
     try:
         connection.execute(ATTACH.format(str(path).replace("'", "''")))
         connection.execute(USE)
+        _leave_as_written(connection)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
@@ -167,6 +172,12 @@ def _attached_once(path: Path, config: dict[str, str | bool | int | float | list
     finally:
         os.umask(before)
     return connection
+
+
+def _leave_as_written(connection: duckdb.DuckDBPyConnection) -> None:
+    """What a question reads twice is read twice where it says so; a release without that optimizer needs nothing."""
+    if connection.execute(KNOWS_SUBPLANS).fetchall():
+        connection.execute(NO_SUBPLANS)
 
 
 def _claim(path: Path) -> None:

@@ -55,6 +55,7 @@ def test_settings_hold_and_are_locked(db):
     assert said["autoinstall_known_extensions"] == "false"
     assert said["checkpoint_threshold"] == "244.1 MiB"
     assert said["threads"] == "2"
+    assert said["disabled_optimizers"] == "common_subplan"
 
 
 def test_reader_sees_its_moment_and_cannot_write(db):
