@@ -12,6 +12,7 @@ import polars as pl
 
 from parsers import batch_record, template
 from parsers.batch_fields import Fields
+from parsers.batch_repeated import repeated
 from parsers.cutting import groups
 
 if TYPE_CHECKING:
@@ -34,10 +35,22 @@ def read_bodies(messages: pl.DataFrame, candidates: Sequence[Pattern]) -> tuple[
     `messages` has `row` and `message`. Each frame has `row`, columns of the body, `details`, `body_trouble`, `pattern`,
     `pattern_version` and `family`; rows in no frame and not left over are no pattern's.
     """
+    often = None if any(map(batch_record.knows, candidates)) else repeated(messages, candidates)
+    known = None if often is None else often.spread(_by_pattern(often.texts, candidates, few=1)[0])
+    if known is None:
+        return _by_pattern(messages, candidates, FEW)
+    frames, doubtful = _by_pattern(_without(messages, known), candidates, FEW)
+    return [known, *frames], doubtful
+
+
+def _by_pattern(
+    messages: pl.DataFrame, candidates: Sequence[Pattern], few: int
+) -> tuple[list[pl.DataFrame], pl.Series]:
+    """Each pattern in turn; `few`: the fewest messages that are looked at together."""
     frames: list[pl.DataFrame] = []
     doubtful: list[pl.Series] = []
     for pattern in candidates:
-        if messages.height < FEW:
+        if messages.height < few:
             doubtful.append(messages["row"])
             break
         found = _read_pattern(messages, pattern)
@@ -50,8 +63,12 @@ def read_bodies(messages: pl.DataFrame, candidates: Sequence[Pattern]) -> tuple[
             doubtful.append(unsure["row"])
         if found.height == messages.height:
             break
-        messages = messages.join(found.select_seq("row"), on="row", how="anti", maintain_order="left")
+        messages = _without(messages, found)
     return frames, pl.concat(doubtful) if doubtful else pl.Series("row", [], dtype=pl.UInt32)
+
+
+def _without(messages: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    return messages.join(found.select_seq("row"), on="row", how="anti", maintain_order="left")
 
 
 def _parted(found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -87,7 +104,7 @@ def _records(messages: pl.DataFrame, pattern: Pattern) -> pl.DataFrame | None:
         return found
     unsure = messages.filter(~found["sure"])
     theirs = unsure.filter(~unsure["message"].str.contains(pattern.expression))
-    found = found.join(theirs.select_seq("row"), on="row", how="anti", maintain_order="left")
+    found = _without(found, theirs)
     return found if found.height else None
 
 

@@ -10,9 +10,11 @@ import polars as pl
 from parsers import audit_file, clock
 from parsers.columns import PARSED, WORDS
 from parsers.cutting import replaced
-from parsers.distinct import distinct
+from parsers.distinct import Distinct, combined, distinct
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parsers.inventory import Inventory
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,12 +89,20 @@ def with_devices(frame: pl.DataFrame, inventory: Inventory) -> tuple[pl.DataFram
         return frame.with_columns_seq(device=pl.lit("")), agreed
     says = {"peer_identity": inventory.by_certificate, "hsm_serial": inventory.by_serial, "peer": inventory.by_host}
     says |= {"host": inventory.by_host}
-    named = [distinct(frame[column]).judged(ask, pl.String) for column, ask in says.items() if column in frame.columns]
-    named = [names.set(names == "", None) for names in named]
-    device = pl.select(pl.coalesce(*named)).to_series()
-    for names in named:
-        agreed &= (names == device).fill_null(value=True)
-    return frame.with_columns_seq(device=device.fill_null("")), agreed
+    said = [_judged(distinct(frame[column]), ask) for column, ask in says.items() if column in frame.columns]
+    codes, named = combined(said)
+    device = pl.coalesce(pl.all())
+    each = named.select_seq(
+        device=device.fill_null(""), agreed=pl.all_horizontal((pl.all() == device).fill_null(value=True))
+    )
+    spread = each.select_seq(pl.all().gather(codes))
+    return frame.with_columns_seq(spread["device"]), spread["agreed"]
+
+
+def _judged(column: Distinct, ask: Callable[[str], str]) -> Distinct:
+    """The device that each value names, null where it names none."""
+    names = [None if value is None else ask(value) or None for value in column.values.to_list()]
+    return Distinct(column.codes, pl.Series(names, dtype=pl.String))
 
 
 def with_times(frame: pl.DataFrame, inventory: Inventory) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parsers import batch, batch_body
+from parsers import batch, batch_body, batch_repeated
 from parsers.batch import Parser
 from parsers.columns import PARSED
 from parsers.inventory import Device, Inventory, Partition
@@ -77,13 +77,32 @@ records = st.tuples(
     ),
 )
 COMMANDS = ["hsm login -password a b", "user add -u bob", "hsm init -pas 'a : b' -do y", "hsm ch -v 1", "x", "hsm show"]
+ORIGINS = ["Console", "192.0.2.5/4000", "198.51.100.255/1", "192.0.2.5/70000", "999.0.0.1/00080", "1.2.3/4", ""]
 commands = st.tuples(
     st.just("lunash"),
     st.builds(
         "info : {} : Command: {}  : admin : {}".format,
         st.sampled_from(["0", "10485760", "0xA00000", "00A00000", "30000F", "99999999999"]),
         st.sampled_from(COMMANDS),
-        st.sampled_from(["Console", "192.0.2.5/4000", "192.0.2.5/70000", ""]),
+        st.sampled_from(ORIGINS),
+    ),
+)
+peers = st.tuples(
+    st.sampled_from(["NTLS", "htl"]),
+    st.builds(
+        "info : 0 : {}{}{}".format,
+        st.sampled_from(
+            [
+                'NTLS Client "a" connected and authenticated : ',
+                'NTLS Client "192.0.2.5/4000" Connection instance removed : ',
+                "Incoming connection request... : ",
+                "Fail to establish a secure channel with client : 192.0.2.5/4000 : ",
+                "Error message from SSLAccept is : ",
+                "Starting up NTLS ",
+            ]
+        ),
+        st.sampled_from(ORIGINS),
+        st.sampled_from(["", "", ".", " ", " : RC_X"]),
     ),
 )
 STAMPS = [
@@ -153,7 +172,7 @@ PIECES += ["returned", " : ", "Command: ", "-password x", "9" * 21, "/70000", "S
 @st.composite
 def lines(draw):
     """A line as a program writes it, then perhaps damaged."""
-    program, message = draw(st.one_of(st.sampled_from(SAID), records, commands))
+    program, message = draw(st.one_of(st.sampled_from(SAID), records, commands, peers))
     raw = (draw(heads(program)) + message).encode()
     for _ in range(draw(st.integers(0, 2))):
         start = draw(st.integers(0, len(raw)))
@@ -175,6 +194,7 @@ received = st.tuples(
 def _no_group_is_too_small(monkeypatch):
     """Even one message of a pattern goes through the bulk engine."""
     monkeypatch.setattr(batch_body, "FEW", 1)
+    monkeypatch.setattr(batch_repeated, "FEW", 1)
 
 
 @settings(
@@ -186,9 +206,13 @@ def _no_group_is_too_small(monkeypatch):
     given_lines=st.lists(received, min_size=SMALLEST, max_size=SMALLEST + 15),
     cut=st.integers(0, SMALLEST + 15),
     inventory=st.sampled_from([EMPTY, FULL]),
+    often=st.sampled_from([1, 1, 2, 1000]),
 )
-def test_engines_agree(given_lines, cut, inventory):
-    """Bulk, line by line and by the reference grammar: the same columns for every line, wherever the batch is cut."""
+def test_engines_agree(given_lines, cut, inventory, often, monkeypatch):
+    """Bulk, line by line and by the reference grammar: the same columns for every line, wherever the batch is cut, and
+    whether messages are read once for all or each for itself.
+    """
+    monkeypatch.setattr(batch_repeated, "OFTEN", often)
     names = ("raw", "peer", "peer_identity", "trouble")
     kinds = (pl.Binary, pl.String, pl.String, pl.String)
     frame = pl.DataFrame(given_lines, schema=dict(zip(names, kinds, strict=True)), orient="row")
