@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hsmtrail.supervise import KEEP_MEMORY
 
 os.environ["POLARS_MAX_THREADS"] = "1"
-if not KEEP_MEMORY.keys() <= os.environ.keys():  # as the service is started; an allocator reads this when it is loaded
-    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY})
+if not KEEP_MEMORY["work"].keys() <= os.environ.keys():  # an allocator reads this when it is loaded
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY["work"]})
 
 import polars as pl
 

@@ -20,9 +20,15 @@ log = logging.getLogger("hsmtrail.serve")
 
 PROGRAM = [sys.executable, "-m", "hsmtrail"]
 PR_SET_PDEATHSIG = 1
-KEEP_MEMORY = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000"}
-"""For polars: keep freed memory for 10 s. One batch then reuses what the last one freed, in place of half of the page
-faults and a tenth of the processor time of a busy loader; an idle service gives it back."""
+KEEP_MEMORY = {
+    "receive": {"MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20)},
+    "work": {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000"},
+}
+"""What each child's allocator is told: use freed memory again, instead of giving it back to the kernel at once.
+
+The receiver's is glibc's (mallopt(3)): its blocks of 1 MiB cost 0.06 µs a line in page faults, a tenth of its time.
+The service's is that of polars: half of the page faults and a tenth of the processor time of a busy loader; after 10 s
+an idle service gives it back."""
 
 USED_WRONGLY = 2
 """Exit status of a child that will not start: starting it again would not help."""
@@ -56,7 +62,7 @@ class Child:
     ran: bool = field(default=False)
 
     def start(self, now: float) -> None:
-        environment = {**KEEP_MEMORY, **os.environ}
+        environment = {**KEEP_MEMORY.get(self.role, {}), **os.environ}
         self.process = subprocess.Popen(self.arguments, env=environment, preexec_fn=die_with_parent)  # noqa: PLW1509, S603  (our own program; prctl only)
         self.started = now
         log.info("started", extra={"facts": {"role": self.role, "pid": self.process.pid}})

@@ -16,6 +16,7 @@ from parsers import clock, header
 from parsers.columns import TIMESTAMP
 from parsers.cutting import evaluated, groups, split
 from parsers.distinct import distinct
+from parsers.remembering import remembered
 
 _STAMPED = r"^<[0-9]{1,3}>(?:1 )?[0-9]{4}-"
 _SECOND = re.compile(r"(?!0|9999)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]", re.ASCII)
@@ -125,7 +126,7 @@ def _head(key: str | None, received: Clock, programs: frozenset[str]) -> tuple[o
     if key == _NO_HEAD:
         return (None, None, "", "", None, None, "", None, False, True)
     new_form = key.endswith(_NEW_FORM)
-    head = header.parse(key.removesuffix(_NEW_FORM) if new_form else f"{key}: ", programs)
+    head = _parsed(key.removesuffix(_NEW_FORM) if new_form else f"{key}: ", programs)
     whole = head.message == "" and head.known and (head.program != "" or new_form)
     stamp_at = received.read(head.stamp) if whole and head.stamp else None
     return (
@@ -140,6 +141,9 @@ def _head(key: str | None, received: Clock, programs: frozenset[str]) -> tuple[o
         head.stamp[-1:] == "Z" or head.stamp[-6:-5] in ("+", "-"),
         whole and (stamp_at is not None or not head.stamp),
     )
+
+
+_parsed = remembered(4096)(header.parse)
 
 
 def _worded(lines: pl.DataFrame) -> pl.DataFrame:

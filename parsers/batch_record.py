@@ -19,6 +19,7 @@ from parsers.batch_tail import Ends, meaning, read_middles, read_tails
 from parsers.columns import TIMESTAMP
 from parsers.cutting import UNSAFE_IN_JSON, braced, split, whole
 from parsers.distinct import Distinct, combined, distinct, indexed
+from parsers.remembering import remembered
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +80,7 @@ def _partition_serials(serials: Distinct, tails: Ends) -> Distinct:
     return indexed(members, codes)
 
 
+@remembered(4096)
 def _partition_serial(hsm_serial: str | None, container: str | None) -> str | None:
     serial = record.partition_serial(hsm_serial, container, None)
     return f'"partition_serial":"{serial}"' if serial else None

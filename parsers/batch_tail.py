@@ -12,6 +12,7 @@ from parsers import record, template
 from parsers.columns import PARSED
 from parsers.cutting import groups, members, replaced, split
 from parsers.distinct import Distinct, combined, distinct, indexed
+from parsers.remembering import remembered
 
 if TYPE_CHECKING:
     from parsers.pattern import Pattern
@@ -68,6 +69,7 @@ def read_middles(texts: pl.Series, pattern: Pattern) -> Ends:
     return Ends(each.codes, pl.DataFrame(rows, schema=_MIDDLE, orient="row"))
 
 
+@remembered(4096)
 def _middle(text: str | None, pattern: Pattern) -> tuple[object, ...]:
     """By the pattern itself. Only one reading is possible where the words that divide it come once."""
     nothing = (None,) * (len(_MIDDLE) - 1) + (False,)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from parsers import cloud_record, record
@@ -21,6 +20,7 @@ from parsers.meaning import (
     role_of,
     strike_of,
 )
+from parsers.remembering import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -207,7 +207,7 @@ class JudgedEvent:
     trouble: tuple[str, ...]
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def judge_event(  # noqa: PLR0913  (six facts of the record decide together)
     event: str, actor: str, name: str | None, code: int | None, role_id: int | None, *, container: bool
 ) -> JudgedEvent:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from parsers.remembering import remembered
 from parsers.template import MONTHS
 
 ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
@@ -66,7 +67,7 @@ def doubt(moment: datetime, received_at: datetime) -> str:
     return ""
 
 
-@lru_cache(maxsize=16384)
+@remembered(16384)
 def _written(stamp: str) -> _Written:
     try:
         if found := _ISO.fullmatch(stamp):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from parsers.meaning import class_of, policies, result, role_named, strike_of
+from parsers.remembering import remembered
 from parsers.shell import Typed, read
 
 _PLACE = re.compile(r"\{([a-z0-9|]+)\}")
@@ -25,7 +25,7 @@ class Judged:
     trouble: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def judge(text: str, code: int | None) -> Judged:
     """A command line and its return code; the result is shared, so it is not to be changed."""
     typed = read(text)

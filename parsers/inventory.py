@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal
+
+from parsers.remembering import remembered
 
 _FINGERPRINT = re.compile(r"(?:^|(?:^| )sha256:)([0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){19,31}[0-9A-Fa-f]{2})$")
 _COMMON_NAME = re.compile(r"(?:^|[,/ ])CN ?= ?([^,/ ]+)")
@@ -101,7 +102,7 @@ class Inventory:
         return said[0][1], f"device: {said[0][0]} says {said[0][1]}, " + ", ".join(others)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _plain(host: str) -> str:
     """As compared: lower case, fingerprints without colons, an IPv4 address out of its IPv6 form."""
     plain = host.strip().lower().removeprefix("::ffff:").removeprefix("sha256:")

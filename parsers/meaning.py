@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
+
+from parsers.remembering import remembered
 
 _EVENT = re.compile(r"\boperation (LUNA_[A-Z0-9_]+)")
 _INTERNAL = re.compile(r"\bMSG_[A-Z0-9_]+")
@@ -110,7 +112,7 @@ class Result:
     trouble: str
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def result(name: str | None, number: int | None) -> Result:
     """The number rules: the HMAC covers it, and the name is only printed."""
     named, numbered = code_named(name), code_numbered(number)

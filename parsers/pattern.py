@@ -65,9 +65,9 @@ class Example:
     fields: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """One form of message, and what it means."""
+    """One form of message, and what it means. Two of them are never the same, so answers can be remembered by one."""
 
     name: str  # family.name
     family: str

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 
 from parsers.masking import MASK, is_secret, names_secret
 from parsers.meaning import class_of, table
+from parsers.remembering import remembered
 from parsers.shell_words import TOKEN, Option, assignment_of, bare, option_of, quoted, word_of
 
 _ARGUMENT = re.compile(r"[{|]([0-9])\}")
@@ -85,7 +86,7 @@ def _tree() -> _Branch:
     return root
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def read(text: str) -> Typed:
     """What was typed: never raises; the result is shared, so it is not to be changed."""
     places = list(TOKEN.finditer(text))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hsmtrail.supervise import KEEP_MEMORY
 from support.installation import BASIC, PROGRAM, eventually
 
 FOLDER = Path(__file__).parents[2] / "docs" / "systemd"
@@ -29,6 +30,10 @@ def units(tmp_path):
         text = (FOLDER / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text.replace("/opt/hsmtrail/bin/hsmtrail", sys.executable))
     return tmp_path
+
+
+def unit_lines(role):
+    return (FOLDER / f"hsmtrail-{role}.service").read_text(encoding="utf-8").splitlines()
 
 
 def analyze(*words):
@@ -109,3 +114,11 @@ def test_no_part_writes_code_that_it_runs(site):
     with socket.create_connection(("127.0.0.1", site.port("tcp"))) as sender:
         sender.sendall(b"<13>Nov 23 08:15:01 hsm-1 sshd[7]: hello\n")
     eventually(lambda: site.query("SELECT count(*) AS n FROM records") == [{"n": 1}])
+
+
+@pytest.mark.parametrize("role", sorted(KEEP_MEMORY))
+def test_units_tell_the_allocators_what_serve_tells_them(role):
+    """Started by systemd the two processes are as fast as started by `serve`."""
+    words = [line.removeprefix("Environment=").split() for line in unit_lines(role) if line.startswith("Environment=")]
+    said = dict(word.split("=", 1) for line in words for word in line)
+    assert KEEP_MEMORY[role].items() <= said.items()
