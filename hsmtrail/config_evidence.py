@@ -15,7 +15,7 @@ class Store(Section):
 
     url: str = Field(default="", description='A path; "" is store.duckdb in data_dir.')
     memory_limit: str = Field(
-        default="2GB",
+        default="1GB",
         pattern=r"^\d+(\.\d+)?(MB|GB)$",
         description="DuckDB's own limit; what does not fit waits in store.spill.",
     )

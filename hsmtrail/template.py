@@ -159,7 +159,7 @@ address = "127.0.0.1:8514"              # the service's HTTP: commands, queries,
 
 # [store]
 # url = ""                              # "" is store.duckdb in data_dir
-# memory_limit = "2GB"                  # of DuckDB; the service takes about 0.6 GB more
+# memory_limit = "1GB"                  # of DuckDB; the service takes about 0.6 GB more
 # threads = 2
 
 # [detectors.AUTH-02]
