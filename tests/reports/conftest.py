@@ -2,8 +2,9 @@
 
 import pytest
 
+from reports.pack import make_pack
 from reports.settings import DetectorNote, PackSettings
-from support.shelf import Shelf, lively_week
+from support.shelf import WEEK, Shelf, lively_week
 
 
 @pytest.fixture
@@ -50,3 +51,9 @@ def settings():
             ),
         ),
     )
+
+
+@pytest.fixture
+def pack(shelf):
+    """Makes the pack of the week from what the test has put on the shelf."""
+    return lambda settings=PackSettings(): make_pack(shelf.con, WEEK, settings)  # noqa: B008
