@@ -76,7 +76,7 @@ known_parts AS (
 sound AS (  -- no number between its first and its last is missing, none is there twice
     FROM known_parts WHERE records = bit_count(numbers) AND last - number = records - 1
 ),
-stretches AS (  -- the records of other parts are read one by one
+stretches AS (  -- the records of other parts are read one by one; DuckDB hashes the few, as long as it is an ANTI JOIN that finds them
     SELECT hsm, serial, event_at, number, last FROM sound
     UNION ALL
     SELECT hsm, serial, event_at, number, number
