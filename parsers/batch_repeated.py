@@ -116,12 +116,12 @@ def takes_whole_words(nodes: tuple[template.Node, ...]) -> bool:
 
 
 def _words(node: template.Node) -> list[str]:
-    """What a node wants to the letter."""
+    """What a node wants to the letter; blanks within it stand before an origin as well as any others."""
     match node:
         case template.Literal(text):
             return [text]
         case template.Field(_, kind) if "|" in kind:
-            return kind.split("|")
+            return re.split(r"[ |]", kind)
     return []
 
 

@@ -28,6 +28,7 @@ _TYPES: dict[str, type] = dict.fromkeys((*_FILE_KEYS, *_PATTERN_KEYS), str) | {
     "strike": bool,
 }
 _BY_COMMAND = ("setting", "value", "partition", "client")
+_BY_ORIGIN = ("source", "source_port")
 FIELDS = (
     *("account", "source", "source_port", "client", "setting", "value", "partition", "hsm_serial", "audit_sequence"),
     *("session", "access_major", "access_minor", "vendor_event", "return_name", "return_code", "role_id"),
@@ -164,6 +165,8 @@ class _Reader:
         """Fields that cannot be filled, or are filled twice."""
         filled = set(CONSTANTS) & entry_of_file.keys()
         filled |= set(_BY_COMMAND if entry_of_file.get("lookup") == "command" else ())
+        names = {entry.name for entry in template.fields(nodes)}
+        filled |= set(_BY_ORIGIN if "origin" in names else ())
         for entry in template.fields(nodes):
             if entry.name in filled:
                 self._wrong(name, f"{{{entry.name}}} has its value already")

@@ -60,7 +60,8 @@ _FIXED = ("stamp", "hex64", "alarm")
 
 
 def _can_hold(field: Field, character: str) -> bool:
-    """Whether a value could go on with a character; fixed forms cannot, whatever it is."""
+    """Whether a value could go on with a character, alone or before a digit; fixed forms cannot, whatever it is."""
     if "|" in field.kind or field.kind in _FIXED:
         return False
-    return re.fullmatch(field.expression, _SAMPLES.get(field.kind, "0") + character) is not None
+    longer = _SAMPLES.get(field.kind, "0") + character
+    return any(re.fullmatch(field.expression, value) for value in (longer, longer + "1"))

@@ -31,6 +31,9 @@ MEANING = (
 LARGEST = 100_000
 """So many rows of each table are remembered: strangers may send lines of which no two say the same."""
 
+LONGEST = 1000
+"""Characters of a row that is remembered: a host alone may have 65,000. A longer row is written for each transaction."""
+
 
 class Repeated:
     """One table of what repeats, and the numbers of its rows as far as they are remembered."""
@@ -60,25 +63,36 @@ class Repeated:
     def _numbered(self, cursor: duckdb.DuckDBPyConnection, distinct: pl.DataFrame) -> list[int]:
         known = self._known(cursor)
         said = distinct.rows()
-        new = [row for row in said if row not in known]
+        new = {row: number for number, row in enumerate((row for row in said if row not in known), self._last + 1)}
         if new:
-            first = self._last + 1
-            known.update(zip(new, range(first, first + len(new)), strict=True))
             self._last += len(new)
-            numbers = pl.Series(self.number, range(first, first + len(new)), dtype=pl.UInt32)
-            insert(cursor, self.table, pl.DataFrame(new, schema=distinct.schema, orient="row").with_columns(numbers))
-        return [known[row] for row in said]
+            numbers = pl.Series(self.number, list(new.values()), dtype=pl.UInt32)
+            rows = pl.DataFrame(list(new), schema=distinct.schema, orient="row")
+            insert(cursor, self.table, rows.with_columns(numbers))
+            known.update((row, number) for row, number in new.items() if _is_short(row))
+        return [known.get(row) or new[row] for row in said]
 
     def _known(self, cursor: duckdb.DuckDBPyConnection) -> dict[tuple[object, ...], int]:
         if self._numbers is None:
-            names = ", ".join([*self.columns, self.number])
-            sql = f"SELECT {names} FROM {self.table} ORDER BY {self.number} DESC LIMIT $n"  # noqa: S608  (our own)
-            rows = cursor.execute(sql, {"n": LARGEST}).fetchall()
-            self._last = rows[0][-1] if rows else 0
-            self._numbers = {row[:-1]: row[-1] for row in rows}
+            self._last, self._numbers = self._stored(cursor)
         elif len(self._numbers) > LARGEST:
             self._numbers = {}
         return self._numbers
+
+    def _stored(self, cursor: duckdb.DuckDBPyConnection) -> tuple[int, dict[tuple[object, ...], int]]:
+        """The last number in the table, and the latest rows that are worth to be remembered."""
+        ((last,),) = cursor.execute(f"SELECT coalesce(max({self.number}), 0) FROM {self.table}").fetchall()  # noqa: S608  (our own)
+        names = ", ".join(self.columns)
+        rows = cursor.execute(
+            f"SELECT {names}, {self.number} FROM {self.table} WHERE length(concat({names})) <= $longest "  # noqa: S608  (our own)
+            f"ORDER BY {self.number} DESC LIMIT $n",
+            {"n": LARGEST, "longest": LONGEST},
+        ).fetchall()
+        return last, {row[:-1]: row[-1] for row in rows}
+
+
+def _is_short(row: tuple[object, ...]) -> bool:
+    return sum(len(word) for word in row if isinstance(word, str)) <= LONGEST
 
 
 class Narrow:

@@ -37,6 +37,7 @@ def test_every_kind_takes_the_stand_in_as_it_takes_an_origin(kind, before):
         ("from {net:number}[?-?]{rest:word}", False),
         ("from {peer:local|192.0.2.1/5}", False),
         ("from {peer:local|remote}", True),
+        ("from {peer:local|at 192.0.2.1/5}", False),
         ("[?{a:word}.?] {b:word}", False),
         ("release 7.8 of {name:word}", False),  # a word of that form is enough
     ],

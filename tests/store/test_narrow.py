@@ -107,6 +107,21 @@ def test_strangers_do_not_fill_the_memory(db, ask, monkeypatch):
     assert ask("SELECT count(*) - count(DISTINCT origin) FROM origins") == [(0,)]
 
 
+def test_long_words_of_strangers_are_not_remembered(db, ask):
+    """100,000 hosts of 65,000 characters would be six gigabytes; their records have their words all the same."""
+    long = "h" * narrow.LONGEST
+    for start in range(0, 6, 2):
+        with db.transaction() as cursor:
+            db.narrow.insert(cursor, frame([record(n, host=f"{long}{n % 2}") for n in (start, start + 1)]))
+            db.narrow.insert(cursor, frame([record(10 + start, host="short")]))
+    assert ask("SELECT count(*), count(DISTINCT origin), max(length(host)) FROM origins") == [(7, 7, len(long) + 1)]
+    assert ask("SELECT count(*) FROM records WHERE host LIKE 'h%' AND right(host, 1) = ((record_id % 65536) % 2)::VARCHAR") == [(6,)]
+    db.narrow.forget()
+    with db.transaction() as cursor:
+        db.narrow.insert(cursor, frame([record(20, host="short"), record(21, host=f"{long}1")]))
+    assert ask("SELECT count(*), count(DISTINCT origin) FROM origins") == [(8, 8)]
+
+
 def test_an_update_changes_no_other_record(db, ask):
     """Two records share their words; one of them is to say something else."""
     rows = frame([record(1), record(2)])
