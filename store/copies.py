@@ -30,6 +30,9 @@ MANY = ""
 LARGEST = 100_000
 """So many sources are told apart; any further one is looked up always. The names come from the network."""
 
+LONGEST = 500
+"""Characters of a source that are told apart: two that begin alike are taken for one, and are looked up the more."""
+
 SPANS = 16
 """So many look-ups by time at most for one transaction."""
 
@@ -66,10 +69,11 @@ SAID = (
 
 PROOF = pl.concat_str("mac", "raw_block").str.to_uppercase()
 
-KNOWN_SQL = """
-SELECT DISTINCT device, host, hsm_serial, listener, peer, transport, peer_identity, family, audit_sequence
+KNOWN_SQL = f"""
+SELECT DISTINCT left(device, {LONGEST}) AS device, left(host, {LONGEST}) AS host, hsm_serial,
+    listener, peer, transport, peer_identity, family, audit_sequence
 FROM origins, (VALUES ('hsm_audit', 0::UBIGINT), ('', NULL)) AS kinds (family, audit_sequence)
-"""
+"""  # noqa: S608  (constants)
 """What each origin may be the source of: an audit record or another line. No record is read for it."""
 
 FIELDS = """record_id, copy_of, listener, transport, peer, peer_identity, device, host, family, hsm_serial,
@@ -104,12 +108,13 @@ class KnownPaths:
     @staticmethod
     def of_store(cursor: duckdb.DuckDBPyConnection) -> KnownPaths:
         known = KnownPaths()
-        known.learn(pl.DataFrame(cursor.sql(KNOWN_SQL).to_arrow_table()))
+        for part in cursor.sql(KNOWN_SQL).to_arrow_reader(LARGEST):  # there may be millions
+            known.learn(pl.DataFrame(part))
         return known
 
     def learn(self, rows: pl.DataFrame) -> None:
         origins = rows.select(*ORIGIN, "family", audit_sequence=pl.col("audit_sequence").clip(0, 0)).unique()
-        pairs = origins.select(source=SOURCE, path=PATH).drop_nulls().unique()
+        pairs = origins.select(source=SOURCE.str.slice(0, LONGEST), path=PATH).drop_nulls().unique()
         for source, path in pairs.iter_rows():
             if len(self._paths) < LARGEST or source in self._paths:
                 self._paths[source] = path if self._paths.get(source, path) == path else MANY
@@ -122,7 +127,8 @@ class KnownPaths:
     def by_several(self, sources: pl.Series) -> pl.Series:
         """True for each source that more than one path brings, as far as can be said."""
         single = [source for source, path in self._paths.items() if path != MANY]
-        return sources.is_not_null() & ~sources.is_in(single) if sources.len() else sources.is_not_null()
+        known = sources.str.slice(0, LONGEST).is_in(single)
+        return sources.is_not_null() & ~known if sources.len() else sources.is_not_null()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ LARGEST = 100_000
 """So many rows of each table are remembered: strangers may send lines of which no two say the same."""
 
 LONGEST = 1000
-"""Characters of a row that is remembered: a host alone may have 65,000. A longer row is written for each transaction."""
+"""Characters of a row that is remembered: a host alone may have 65,000. A longer row is written for each commit."""
 
 
 class Repeated:

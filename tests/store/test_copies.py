@@ -180,6 +180,20 @@ def test_more_sources_than_are_remembered(db, monkeypatch):
     assert len(stored(db, many, again)) == 5
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_long_names_of_sources_are_cut(db, restarted):
+    """What is remembered of a name is bounded, for anybody may send 65,000 characters; copies are found all the same."""
+    names = [f"{'h' * 2 * copies.LONGEST}{number}" for number in range(3)]
+    stored(db, [record(number, device="", host=name) for number, name in enumerate(names)])
+    known = copies.KnownPaths()
+    known.learn(frame([record(number, device="", host=name) for number, name in enumerate(names)]))
+    if restarted:
+        with db.reader() as cursor:
+            known = copies.KnownPaths.of_store(cursor)
+    assert [len(source) for source in known._paths] == [copies.LONGEST]
+    assert stored(db, [record(11, device="", host=names[1], **RELAY)]) == {identity(1, 11): identity(1, 1)}
+
+
 LINES = st.lists(
     st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["one", "two", "import"]), st.booleans()), max_size=12
 )

@@ -115,7 +115,9 @@ def test_long_words_of_strangers_are_not_remembered(db, ask):
             db.narrow.insert(cursor, frame([record(n, host=f"{long}{n % 2}") for n in (start, start + 1)]))
             db.narrow.insert(cursor, frame([record(10 + start, host="short")]))
     assert ask("SELECT count(*), count(DISTINCT origin), max(length(host)) FROM origins") == [(7, 7, len(long) + 1)]
-    assert ask("SELECT count(*) FROM records WHERE host LIKE 'h%' AND right(host, 1) = ((record_id % 65536) % 2)::VARCHAR") == [(6,)]
+    assert ask(
+        "SELECT count(*) FROM records WHERE host LIKE 'h%' AND right(host, 1) = ((record_id % 65536) % 2)::VARCHAR"
+    ) == [(6,)]
     db.narrow.forget()
     with db.transaction() as cursor:
         db.narrow.insert(cursor, frame([record(20, host="short"), record(21, host=f"{long}1")]))
