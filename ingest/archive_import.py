@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import shutil
-import stat
 import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
+from ingest import zip_members
 from ingest.file_content import messages
 from ingest.tar_members import TarDamaged, is_tar, members
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 HEAD = 4096
 """Bytes that are looked at to see what a file is."""
 
+PIECE = 8192
+"""Bytes that are unpacked at once: as much may be lost before a damaged place."""
+
 UNMEASURED = 64 << 20
 """Bytes that may come out of a file before their ratio to what was read of it counts."""
-
-DIRECTORY_BYTES = 16 << 20
-"""Of a zip's list of members, which is read at once."""
 
 IN_MEMORY = 8 << 20
 """Of a zip that comes through a pipe or lies within an archive; a larger one is put into a temporary file."""
@@ -44,17 +44,13 @@ LONGEST_NAME = 500
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, TarDamaged, RuntimeError)
 """What reading can raise: damaged, cut, encrypted, or packed in a way that is not known."""
 
-GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
+GZIP = b"\x1f\x8b"
 OTHER_PACKING = {
     b"BZh91AY&SY": "bzip2",
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
 }
-READ_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The ways of zip that unpack no more at once than is asked for."""
-
-ENCRYPTED = 0x1
 SECRETS = ".lws"
 """What `audit secret export` writes."""
 
@@ -128,19 +124,32 @@ class Stream:
         return ahead
 
 
-class _SmallReads:
-    """A zip's own figures decide how much is read of it at once: no more than this."""
+class _Unpacked(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
 
-    def __init__(self, file: IO[bytes], count: Callable[[int], None]) -> None:
-        self._file, self._count = file, count
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+class _AsFarAsItGoes:
+    """What unpacks, in small pieces: an error at the end of them does not take along what came before it."""
+
+    def __init__(self, unpacked: _Unpacked) -> None:
+        self._unpacked = unpacked
+        self._error: BaseException | None = None
 
     def read(self, size: int = -1, /) -> bytes:
-        if size > DIRECTORY_BYTES:
-            raise zipfile.BadZipFile(f"its list of members has {size:,} bytes; {DIRECTORY_BYTES:,} are read at most")
-        octets = self._file.read(size)
-        self._count(len(octets))
-        return octets
+        if self._error is not None:
+            raise self._error
+        found = bytearray()
+        try:
+            while len(found) != size and (octets := self._piece(size - len(found))):
+                found += octets
+        except BROKEN as error:
+            self._error = error
+            if not found:
+                raise
+        return bytes(found)
+
+    def _piece(self, left: int) -> bytes:
+        return self._unpacked.read1(PIECE if left < 0 else min(PIECE, left))
 
 
 class Unpacking:
@@ -181,8 +190,8 @@ class Unpacking:
             self.notes.failed.append(Said(name, f"is packed more than {self._limits.depth} times over"))
         elif head.startswith(GZIP):
             unzipped = gzip.GzipFile(fileobj=cast("IO[bytes]", stream))
-            yield from self._opened(Stream(unzipped, self._out), name, depth + 1)
-        elif head.startswith((ZIP, EMPTY_ZIP)):
+            yield from self._opened(Stream(_AsFarAsItGoes(unzipped), self._out), name, depth + 1)
+        elif head.startswith(zip_members.STARTS):
             yield from self._zip(file, stream, name, depth)
         elif is_tar(head):
             yield from self._tar(stream, name, depth)
@@ -204,12 +213,10 @@ class Unpacking:
     def _zip(self, file: Readable, stream: Stream, name: str, depth: int) -> Iterator[Content]:
         with self._seekable(file, stream, depth) as whole:
             count = self._taken if whole is file else _nobody
-            archive = zipfile.ZipFile(cast("IO[bytes]", _SmallReads(whole, count)))
-            for member in archive.infolist():
-                if member.is_dir():
-                    continue
+            archive = zip_members.opened(whole, count)
+            for member in zip_members.files_in(archive):
                 inner = self._named(name, member.filename)
-                if why := _not_read(member):
+                if why := zip_members.why_not(member):
                     self.notes.left_out.append(Said(inner, why))
                 else:
                     yield from self._member_of_zip(archive, member, inner, depth)
@@ -218,8 +225,8 @@ class Unpacking:
         self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, depth: int
     ) -> Iterator[Content]:
         try:
-            with archive.open(member) as content:
-                yield from self._opened(Stream(content, self._out), name, depth + 1)
+            with zip_members.content_of(archive, member) as content:
+                yield from self._opened(Stream(_AsFarAsItGoes(content), self._out), name, depth + 1)
         except BROKEN as error:
             self._fail(name, error)
 
@@ -273,16 +280,6 @@ def _no_log(name: str, head: bytes, *, within: bool) -> str:
         return "holds an audit secret and no log"
     if within and len(head.translate(None, TEXT)) > len(head) * 0.3:
         return "is no text"
-    return ""
-
-
-def _not_read(member: zipfile.ZipInfo) -> str:
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a link: it is not followed"
-    if member.flag_bits & ENCRYPTED:
-        return "is encrypted: unpack it first"
-    if member.compress_type not in READ_COMPRESSION:
-        return "is packed in a way that is not read: unpack it first"
     return ""
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ingest.framing import Framing
     from ingest.tar_members import Readable
 
-CHUNK = 4 << 20
+CHUNK = 1 << 20
+"""Bytes that are read at once: a million messages when all of them are empty."""
+
 MAX_MESSAGE = 65536
 _OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:\{|\]\s*\Z)|\{\s*\n)")
 """An array of objects, or one that is printed over several lines; an object a line is lines like any other."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ingest.archive_import import BROKEN, Limits, Notes, Said, TooMuch, Unpacking
 from ingest.counters import Ledger, Taken
+from ingest.portions import BYTES_PER_LINE
 from ingest.spool_batch import SPOOL_SCHEMA
 from ingest.spool_writer import SpoolError
 from ingest.wrapped_lines import WrappedLines
@@ -88,7 +89,7 @@ class _Batch:
     def add(self, log: str, portion: Messages) -> None:
         if len(portion):
             self.portions.append((log, portion))
-            self.size += sum(map(len, portion.raw))
+            self.size += sum(map(len, portion.raw)) + BYTES_PER_LINE * len(portion)
 
     def taken(self) -> Taken:
         return Taken(LISTENER, sum(len(one) for _, one in self.portions), sum(len(one.cut) for _, one in self.portions))

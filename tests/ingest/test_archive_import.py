@@ -6,6 +6,7 @@ import stat
 import struct
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 
@@ -184,6 +185,22 @@ def test_what_is_damaged_is_named(kind):
     _, failed, _ = unpacked(octets)
     assert failed[0][0] == name
     assert "cannot be read to its end" in failed[0][1]
+
+
+def test_what_came_before_the_damage_is_there():
+    """All of it but the piece in which it is, however much is asked for at once."""
+    packed = gzip.compress(NUMBERS * 20)
+    before = [line for line in (NUMBERS * 20).split(b"\n") if line]
+    for octets in (packed[:-8] + bytes(8), packed + b"something else"):
+        found, failed, _ = unpacked(octets)
+        assert (found["file"].split(b"\n"), len(failed)) == (before, 1)
+    found, failed, _ = unpacked(cut(packed, len(packed) // 2))
+    read = found["file"].split(b"\n")
+    assert read == before[: len(read)]
+    assert (len(read) > len(before) * 0.4, len(failed)) == (True, 1)
+    octets = zipped(("a", NUMBERS * 20)).replace(struct.pack("<I", zlib.crc32(NUMBERS * 20)), bytes(4))
+    found, failed, _ = unpacked(octets)
+    assert (len(found["file!a"]) > len(NUMBERS) * 18, len(failed)) == (True, 1)
 
 
 def test_the_rest_goes_on():

@@ -242,6 +242,19 @@ def test_small_logs_share_a_batch(tmp_path):
     reader.close()
 
 
+def test_empty_lines_fill_a_batch_too(tmp_path):
+    """A small archive of line feeds is millions of messages: no batch, and no memory, holds them all."""
+    path = tmp_path / "empty.gz"
+    path.write_bytes(gzip.compress(b"\n" * (2 << 20)))
+    spool = SpoolWriter.open(tmp_path / "spool", 0, SpoolSettings())
+    try:
+        result = import_files(spool, [path], lambda: NOW, lambda _: None)
+    finally:
+        spool.close()
+    assert result.lines == 2 << 20
+    assert result.last_batch - result.first_batch >= 1
+
+
 def test_names_that_are_no_text(tmp_path):
     """A file may be called anything."""
     path = tmp_path / os.fsdecode(b"a\xff\n.log")
