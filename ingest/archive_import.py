@@ -116,10 +116,14 @@ class Stream:
         return octets
 
     def peek(self) -> bytes:
-        """Up to HEAD bytes that are read next."""
+        """Up to HEAD bytes that are read next; a damaged place behind the first of them is met when it is read."""
         ahead = b""
-        while len(ahead) < HEAD and (octets := self.read(HEAD - len(ahead))):
-            ahead += octets
+        try:
+            while len(ahead) < HEAD and (octets := self.read(HEAD - len(ahead))):
+                ahead += octets
+        except BROKEN:
+            if not ahead:
+                raise
         self._ahead = ahead
         return ahead
 

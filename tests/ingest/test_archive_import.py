@@ -203,6 +203,13 @@ def test_what_came_before_the_damage_is_there():
     assert (len(found["file!a"]) > len(NUMBERS) * 18, len(failed)) == (True, 1)
 
 
+def test_a_short_log_before_the_damage_is_there():
+    """Shorter than what is looked at to see what a file is."""
+    for octets in (gzip.compress(ONE) + b"something else", gzip.compress(ONE)[:-4]):
+        found, failed, _ = unpacked(octets)
+        assert (found, len(failed)) == ({"file": LOG}, 1)
+
+
 def test_the_rest_goes_on():
     """One member that cannot be read holds up no other."""
     inner = cut(gzip.compress(ONE * 1000), 60)
