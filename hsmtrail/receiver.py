@@ -25,7 +25,7 @@ log = logging.getLogger("hsmtrail.receiver")
 def run(settings: ReceiverSettings, read_again: Callable[[], ReceiverSettings | None] = lambda: None) -> int:
     """0 after a clean stop, 1 when a part of it failed (start it again), 2 when it cannot be started.
 
-    On SIGHUP it goes on by the settings that `read_again` gives; None: by those it has.
+    On SIGHUP it goes on by the settings that `read_again` gives; None: by those it has, which a reload may have given.
     """
     stopping: list[int] = []
     asked: list[int] = []
@@ -46,7 +46,8 @@ def run(settings: ReceiverSettings, read_again: Callable[[], ReceiverSettings | 
     while not stopping and not receiver.failed.wait(0.1):
         if asked:
             asked.clear()
-            _follow(receiver, read_again() or settings)
+            if (new := read_again()) is not None:
+                _follow(receiver, new)
     receiver.stop()
     log.info("stopped", extra={"facts": {"last_batch": receiver.status()["last_batch"]}})
     return 1 if receiver.failed.is_set() else 0

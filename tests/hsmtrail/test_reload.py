@@ -74,14 +74,18 @@ def test_other_senders_are_let_in_and_nobody_else_is_cut_off(site):
 
 
 def test_a_broken_file_changes_nothing(site):
-    """Its mistakes are in the log, and the old settings in force."""
+    """Its mistakes are in the log, and the settings in force are those of the last reload, not of the start."""
     port = free_port()
     process = receiving(site, port)
+    reload(site, process, TCP.format(port=port, more='allow = ["127.0.0.1/32"]'), "reloaded")
     with connect(site) as sender:
         refused = reload(site, process, TCP.format(port=port, more="colour = 1"), "reload_refused")
         assert refused["mistakes"] == ["listener[1].colour  is no key of this table"]
         sender.sendall(b"line\n")
         eventually(lambda: listener(site)["spooled"] == 1)
+    with connect(site, "127.0.0.9") as stranger:
+        assert stranger.recv(1) == b""
+    assert len(said(site, "reloaded")) == 1
 
 
 @pytest.mark.parametrize(
