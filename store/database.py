@@ -72,7 +72,7 @@ class Database:
         self._making = threading.Lock()
 
     @staticmethod
-    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "2GB", threads: int = 2) -> Database:
+    def open(path: Path, wait_seconds: float = 0.0, memory_limit: str = "1GB", threads: int = 2) -> Database:
         """Open or make the store and bring it to this version. Raises StoreHeld, StoreTooNew, StoreBroken."""
         connection = _attached(path, settings(path, memory_limit, threads), time.monotonic() + wait_seconds)
         try:

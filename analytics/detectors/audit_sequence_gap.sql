@@ -13,8 +13,8 @@ judged when the device has gone on for five minutes; a back-fill of the missing 
 blind_spots = """
 What is missing at the end of a log is not known to be missing, and a hole after which the device said nothing for a day
 is not judged. A quiet HSM is followed back 35 days. When the numbers begin anew near the bottom (a new audit log), what
-may be missing before them is not asked for. Numbers that contradict each other do so within an
-hour; of more than 100,000 places of 64 numbers with contradictions a part is read."""
+may be missing before them is not asked for. Numbers that contradict each other do so within an hour. Where numbers are
+there twice, at most 100,000 places of 64 numbers are looked into."""
 runbook = """
 1. `missing` numbers from `first_missing` to `last_missing`: fetch the HSM's own files (`audit log tarlogs`), import them.
 2. All there again? The finding goes by itself. UDP on the way? Move the device to TCP or TLS, and look at the custody sums.
